@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* error.h - errors that say what was tried on what
+ *
+ * Every function that can fail takes a struct dn_error * as its last parameter and returns 0 (or a
+ * non-negative result) or -errno.  The text grows from the inside out: the place that failed sets
+ * it, callers wrap it with what they were doing.  The library never prints: the CLI does.
+ */
+#pragma once
+
+#include <stdarg.h>
+
+#include "dunlin.h"
+
+/* Sets the error and returns code (a negative errno).  When code is that of a failed system call,
+ * end the text without the reason: ": strerror(code)" is appended.  err may be NULL. */
+int dn_error_set(struct dn_error *err, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* The same without strerror: for what no errno explains. */
+int dn_error_say(struct dn_error *err, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* Says "cannot be captured" (exit status 3).  Returns -ENOTSUP. */
+int dn_error_refuse(struct dn_error *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* Puts "context: " in front of what is there already; keeps code and outcome.  Returns err's code. */
+int dn_error_wrap(struct dn_error *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* context.h - what one capture and one restore carry along */
+#pragma once
+
+#include <stdbool.h>
+
+#include "dunlin.h"
+#include "image/image.h"
+#include "resource/resource.h"
+#include "tracee/tracee.h"
+
+struct dn_file_table; /* file descriptions met so far (resource/filetable.c) */
+
+/* One running capture. */
+struct dn_capture {
+	const struct dn_checkpoint_options *options;
+	struct dn_image_writer *writer;
+	struct dn_process **processes; /* parents before children; [0] is the root; zombies too */
+	size_t process_count, process_cap;
+	struct dn_file_table *files;   /* NULL until the first descriptor */
+	struct dn_memory *memory;      /* memory/memory.h */
+};
+
+/* Is this pid one of the tree's processes? */
+struct dn_process *dn_capture_process(struct dn_capture *c, pid_t pid);
+
+/* One running restore. */
+struct dn_restore {
+	const struct dn_restart_options *options;
+	struct dn_image *image;
+	struct dn_process **seeds; /* in the order of dn_image_processes(); NULL until created */
+	size_t seed_count;
+	struct dn_file_table *files;
+	int standard[3];	   /* restart's own 0, 1, 2, moved out of the way; -1: closed */
+};

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* resource.h - the two tables of drivers
+ *
+ * A kind of kernel state is one driver: one file with both halves, capture and restore.  There are two
+ * sorts: descriptions of open files (struct dn_file_driver) and attributes of tasks (struct
+ * dn_task_driver).  Adding a kind is adding a file here, a message in image.proto, a self-checking
+ * program in tests/programs and a row in the table of README.md.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <sys/stat.h>
+
+#include "base/error.h"
+#include "image/image.h"
+#include "tracee/tracee.h"
+
+struct dn_capture;
+struct dn_restore;
+
+/* ================= open files ================= */
+
+/* What is known of a descriptor when a driver is asked for.  fd is dunlin's own duplicate
+ * (pidfd_getfd: the same open file description); it is closed by the caller. */
+struct dn_file_probe {
+	struct dn_process *process;
+	int number;	     /* in the process; -1 for a mapping, exe, cwd or root */
+	int fd;
+	struct stat st;	     /* of fd */
+	int flags;	     /* F_GETFL; O_PATH set where it is one */
+	int64_t position;
+	const char *link;    /* what /proc/PID/fd/N (or map_files) says; " (deleted)" not removed */
+	const char *fdinfo;  /* text of /proc/PID/fdinfo/N, "" where there is none */
+};
+
+struct dn_file_driver {
+	const char *name; /* stands in File.driver and in the README's table */
+	/* Is it one of mine?  Drivers are asked in table order. */
+	bool (*match)(const struct dn_file_probe *probe);
+	/* Fills the driver's own part of file (id, driver, flags, position, owner and signal are set
+	 * by the caller).  What cannot be kept is refused with dn_error_refuse(), naming pid and fd. */
+	int (*capture)(struct dn_capture *c, const struct dn_file_probe *probe, Dn__File *file, struct dn_error *err);
+	/* After all descriptors of all processes were captured: the moment to decide what depends on
+	 * who else holds it (pipes: inside or outside).  May be NULL. */
+	int (*capture_end)(struct dn_capture *c, struct dn_error *err);
+	/* Can it be restored here?  Called for every file before anything is started.  May be NULL. */
+	int (*check)(struct dn_restore *r, const Dn__File *file, struct dn_error *err);
+	/* Opens it in dunlin (close-on-exec, any number); the caller sets flags and position with
+	 * fcntl and lseek afterwards where the driver did not, and F_SETOWN/F_SETSIG later. */
+	int (*restore)(struct dn_restore *r, const Dn__File *file, int *ret_fd, struct dn_error *err);
+	bool keeps_position; /* restore() sets position and flags itself, or they have no meaning */
+};
+
+extern const struct dn_file_driver *const dn_file_drivers[]; /* NULL at the end */
+
+/* ---- file table, used by the engines ---- */
+
+/* Captures all descriptors of one held process into message->fds; descriptions shared by dup and fork
+ * are found with kcmp and captured once. */
+int dn_files_capture(struct dn_capture *c, struct dn_process *p, Dn__Process *message, struct dn_error *err);
+/* The file behind a mapping; access is O_RDONLY or O_RDWR (shared mapping that may become writable).
+ * map_name is the path field of /proc/PID/maps.  executable: its content must not have changed at
+ * restart.  Equal files are captured once. */
+int dn_files_capture_mapping(struct dn_capture *c, struct dn_process *p, uint64_t start, uint64_t end, dev_t dev,
+			     ino_t ino, const char *map_name, int access, bool executable, uint32_t *ret_file,
+			     struct dn_error *err);
+/* /proc/PID/{exe,cwd,root}; which is that name. */
+int dn_files_capture_link(struct dn_capture *c, struct dn_process *p, const char *which, uint32_t *ret_file,
+			  struct dn_error *err);
+/* Calls every driver's capture_end, then writes FILES, PIPES and OBJECTS records. */
+int dn_files_capture_end(struct dn_capture *c, struct dn_error *err);
+
+/* Checks every file of the image; says what changed.  Nothing was started yet. */
+int dn_files_check(struct dn_restore *r, struct dn_error *err);
+/* Creates objects (empty), pipes with their data, and opens every file.  The descriptors' numbers avoid
+ * all numbers that any process of the image uses: seeds inherit them (see restore/restore.h). */
+int dn_files_open(struct dn_restore *r, struct dn_error *err);
+/* dunlin's descriptor of a File.id (valid in seeds too), of an Object.id. */
+int dn_files_descriptor(struct dn_restore *r, uint32_t file_id);
+int dn_objects_descriptor(struct dn_restore *r, uint32_t object_id);
+/* In the seed: dup3 everything to its number, set owner and signal, close all that is not the process's. */
+int dn_files_install(struct dn_restore *r, struct dn_process *seed, const Dn__Process *message, struct dn_error *err);
+/* After all content was filled in: times, modes and seals of objects. */
+int dn_objects_seal(struct dn_restore *r, struct dn_error *err);
+void dn_files_capture_finish(struct dn_capture *c);
+void dn_files_restore_finish(struct dn_restore *r);
+
+/* ---- objects, for the memory pipeline ---- */
+
+/* Where an object's content is read from at capture. */
+struct dn_object {
+	Dn__Object message;
+	int fd; /* readable, or -1: read it through mappings of processes instead */
+	dev_t dev;
+	ino_t ino;
+};
+
+struct dn_object *dn_objects(struct dn_capture *c, size_t *ret_count);
+
+/* ================= attributes of tasks ================= */
+
+enum dn_task_scope { DN_SCOPE_PROCESS, DN_SCOPE_THREAD };
+
+/* When a restore function runs, in this order.  All threads of the tree are under dunlin's hand and have a
+ * remote; nothing of the program has run yet. */
+enum dn_restore_stage {
+	DN_STAGE_EARLY,	  /* single-threaded seeds, before memory is filled (personality, limits that may rise) */
+	DN_STAGE_STATE,	  /* after memory, threads and descriptors; full privileges still */
+	DN_STAGE_IDENTITY, /* credentials: ids, groups, capabilities, securebits, no_new_privs */
+	DN_STAGE_LAST,	  /* with the final identity: dumpable, parent death signal, limits, pending signals, timers */
+	DN_STAGE_COUNT,
+};
+
+struct dn_task_driver {
+	const char *name;
+	enum dn_task_scope scope;
+	/* Queues what only the task itself can tell (remote is that of the thread; the leader for
+	 * process scope).  NULL if there is nothing to ask.  At most 8 calls and 512 bytes of data;
+	 * a driver that needs more runs its own batches in take(). */
+	int (*ask)(struct dn_thread *t, struct dn_batch *b, struct dn_error *err);
+	/* Fills the message.  b and first: the batch that ask() queued to, already run, and the index
+	 * of this driver's first record.  local: what ask() got from its first dn_batch_alloc.
+	 * process is set for process scope, thread for thread scope. */
+	int (*take)(struct dn_capture *c, struct dn_thread *t, const struct dn_batch *b, size_t first, void *local,
+		    Dn__Process *process, Dn__Thread *thread, struct dn_error *err);
+	enum dn_restore_stage stage;
+	/* Puts it back: queues calls to b (the engine runs it), or acts from outside on t->tid. */
+	int (*restore)(struct dn_restore *r, struct dn_thread *t, struct dn_batch *b, const Dn__Process *process,
+		       const Dn__Thread *thread, struct dn_error *err);
+};
+
+extern const struct dn_task_driver *const dn_task_drivers[]; /* NULL at the end */
+
+/* Runs all drivers of a scope over one thread. */
+int dn_task_capture(struct dn_capture *c, struct dn_thread *t, enum dn_task_scope scope, Dn__Process *process,
+		    Dn__Thread *thread, struct dn_error *err);
+int dn_task_restore(struct dn_restore *r, struct dn_thread *t, enum dn_task_scope scope, enum dn_restore_stage stage,
+		    const Dn__Process *process, const Dn__Thread *thread, struct dn_error *err);
