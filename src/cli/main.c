@@ -1,13 +1,49 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* main.c - the command line: one table */
 #include <stdio.h>
+#include <string.h>
 
-#include "dunlin.h"
+#include "base/util.h"
+#include "cli/cli.h"
+
+static const struct {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *arguments;
+	const char *description;
+} commands[] = {
+	{ },
+};
+
+static int usage(FILE *out, int status)
+{
+	fprintf(out, "Usage: dunlin COMMAND [OPTION...]\n\n"
+		     "Checkpoint running programs to a file, and restart them from it.\n\nCommands:\n");
+	for (size_t i = 0; commands[i].name; i++)
+		fprintf(out, "  %-10s %-18s %s\n", commands[i].name, commands[i].arguments, commands[i].description);
+	fprintf(out, "\n`dunlin COMMAND --help' tells the options of a command; `dunlin --version' the version.\n");
+	return status;
+}
 
 int main(int argc, char **argv)
 {
-	(void)argc;
-	(void)argv;
-	printf("dunlin %s\n", dn_version());
-	return 0;
+	char name[64];
+
+	if (argc < 2)
+		return usage(stderr, DN_OUTCOME_USAGE);
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0)
+		return usage(stdout, 0);
+	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
+		printf("dunlin %s\n", dn_version());
+		return 0;
+	}
+	for (size_t i = 0; commands[i].name; i++) {
+		if (strcmp(argv[1], commands[i].name) != 0)
+			continue;
+		snprintf(name, sizeof(name), "dunlin %s", commands[i].name);
+		argv[1] = name;
+		return commands[i].run(argc - 1, argv + 1);
+	}
+	fprintf(stderr, "dunlin: there is no command %s; `dunlin --help' lists those there are\n", argv[1]);
+	return DN_OUTCOME_USAGE;
 }
