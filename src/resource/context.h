@@ -10,6 +10,7 @@
 #include "tracee/tracee.h"
 
 struct dn_file_table; /* file descriptions met so far (resource/filetable.c) */
+struct dn_task_memo;  /* what the task drivers read or said once (resource/tasks.h) */
 
 /* One running capture. */
 struct dn_capture {
@@ -19,6 +20,7 @@ struct dn_capture {
 	size_t process_count, process_cap;
 	struct dn_file_table *files;   /* NULL until the first descriptor */
 	struct dn_memory *memory;      /* memory/memory.h */
+	struct dn_task_memo *tasks;    /* NULL until needed */
 };
 
 /* Is this pid one of the tree's processes? */
@@ -31,5 +33,6 @@ struct dn_restore {
 	struct dn_process **seeds; /* in the order of dn_image_processes(); NULL until created */
 	size_t seed_count;
 	struct dn_file_table *files;
+	struct dn_task_memo *tasks; /* NULL until needed */
 	int standard[3];	   /* restart's own 0, 1, 2, moved out of the way; -1: closed */
 };

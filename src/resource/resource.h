@@ -104,19 +104,27 @@ enum dn_task_scope { DN_SCOPE_PROCESS, DN_SCOPE_THREAD };
 /* When a restore function runs, in this order.  All threads of the tree are under dunlin's hand and have a
  * remote; nothing of the program has run yet. */
 enum dn_restore_stage {
-	DN_STAGE_EARLY,	  /* single-threaded seeds, before memory is filled (personality, limits that may rise) */
-	DN_STAGE_STATE,	  /* after memory, threads and descriptors; full privileges still */
+	DN_STAGE_EARLY,	  /* single-threaded seeds, before memory is filled (huge pages on or off) */
+	/* After memory and threads, with full privileges still.  dunlin's descriptors of the image's files
+	 * are open in the seed yet (before dn_files_install): working and root directory need them. */
+	DN_STAGE_STATE,
 	DN_STAGE_IDENTITY, /* credentials: ids, groups, capabilities, securebits, no_new_privs */
-	DN_STAGE_LAST,	  /* with the final identity: dumpable, parent death signal, limits, pending signals, timers */
+	/* With the final identity: dumpable, parent death signal, limits, pending signals, timers.  Process
+	 * scope comes before the scope of its threads here: it empties the signal queues first. */
+	DN_STAGE_LAST,
 	DN_STAGE_COUNT,
 };
 
 struct dn_task_driver {
 	const char *name;
 	enum dn_task_scope scope;
+	/* What ptrace tells of a stopped thread only (for process scope: of the leader).  Called while
+	 * it is held, before it gets a remote.  May be NULL. */
+	int (*look)(struct dn_capture *c, struct dn_thread *t, Dn__Process *process, Dn__Thread *thread,
+		    struct dn_error *err);
 	/* Queues what only the task itself can tell (remote is that of the thread; the leader for
 	 * process scope).  NULL if there is nothing to ask.  At most 8 calls and 512 bytes of data;
-	 * a driver that needs more runs its own batches in take(). */
+	 * a driver that needs more has no ask() and runs its own batches in take(). */
 	int (*ask)(struct dn_thread *t, struct dn_batch *b, struct dn_error *err);
 	/* Fills the message.  b and first: the batch that ask() queued to, already run, and the index
 	 * of this driver's first record.  local: what ask() got from its first dn_batch_alloc.
@@ -124,15 +132,22 @@ struct dn_task_driver {
 	int (*take)(struct dn_capture *c, struct dn_thread *t, const struct dn_batch *b, size_t first, void *local,
 		    Dn__Process *process, Dn__Thread *thread, struct dn_error *err);
 	enum dn_restore_stage stage;
-	/* Puts it back: queues calls to b (the engine runs it), or acts from outside on t->tid. */
+	/* Puts it back: queues calls to b (the engine runs it), or acts from outside on t->tid.  At most 8
+	 * calls and 512 bytes are queued without asking for room by dn_task_room(). */
 	int (*restore)(struct dn_restore *r, struct dn_thread *t, struct dn_batch *b, const Dn__Process *process,
 		       const Dn__Thread *thread, struct dn_error *err);
 };
 
 extern const struct dn_task_driver *const dn_task_drivers[]; /* NULL at the end */
 
-/* Runs all drivers of a scope over one thread. */
+/* Capture, all drivers of a scope over one thread: look() while it is held and has no remote yet, then
+ * the others when it serves.  Process scope: t is the leader, thread is NULL. */
+int dn_task_look(struct dn_capture *c, struct dn_thread *t, enum dn_task_scope scope, Dn__Process *process,
+		 Dn__Thread *thread, struct dn_error *err);
 int dn_task_capture(struct dn_capture *c, struct dn_thread *t, enum dn_task_scope scope, Dn__Process *process,
 		    Dn__Thread *thread, struct dn_error *err);
+/* Restore: all drivers of a scope and stage over one thread.  process is always set (also for threads). */
 int dn_task_restore(struct dn_restore *r, struct dn_thread *t, enum dn_task_scope scope, enum dn_restore_stage stage,
 		    const Dn__Process *process, const Dn__Thread *thread, struct dn_error *err);
+void dn_task_capture_finish(struct dn_capture *c);
+void dn_task_restore_finish(struct dn_restore *r);
