@@ -88,6 +88,7 @@ enum dn_doctor_state { DN_DOCTOR_OK, DN_DOCTOR_DEGRADED, DN_DOCTOR_MISSING };
 struct dn_doctor_result {
 	const char *name;
 	const char *purpose;	/* what dunlin needs it for */
+	const char *advice;	/* what to do where the state is not DN_DOCTOR_OK */
 	enum dn_doctor_state state;
 	char detail[256];
 };

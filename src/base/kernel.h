@@ -98,7 +98,7 @@ struct ptrace_sud_config {
 	uint64_t mode, selector, offset, len;
 };
 #endif
-#ifndef PIDFD_THREAD /* 6.9 */
+#ifndef PIDFD_THREAD	  /* 6.9 */
 #define PIDFD_THREAD 0200 /* O_EXCL */
 #endif
 #ifndef F_DUPFD_QUERY /* 6.10: do two descriptors share one description? */

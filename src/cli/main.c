@@ -12,6 +12,7 @@ static const struct {
 	const char *arguments;
 	const char *description;
 } commands[] = {
+	{ "doctor", dn_cmd_doctor, "", "what this host and kernel support, and what is missing" },
 	{ },
 };
 
