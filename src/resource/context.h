@@ -9,8 +9,9 @@
 #include "resource/resource.h"
 #include "tracee/tracee.h"
 
-struct dn_file_table; /* file descriptions met so far (resource/filetable.c) */
 struct dn_task_memo;  /* what the task drivers read or said once (resource/tasks.h) */
+struct dn_file_table; /* file descriptions met so far (resource/filetable.h) */
+struct dn_open_files; /* files opened for the processes to be (resource/fileopen.h) */
 
 /* One running capture. */
 struct dn_capture {
@@ -32,7 +33,7 @@ struct dn_restore {
 	struct dn_image *image;
 	struct dn_process **seeds; /* in the order of dn_image_processes(); NULL until created */
 	size_t seed_count;
-	struct dn_file_table *files;
 	struct dn_task_memo *tasks; /* NULL until needed */
+	struct dn_open_files *files; /* NULL until dn_files_check */
 	int standard[3];	   /* restart's own 0, 1, 2, moved out of the way; -1: closed */
 };

@@ -31,6 +31,8 @@ struct dn_file_probe {
 	int64_t position;
 	const char *link;    /* what /proc/PID/fd/N (or map_files) says; " (deleted)" not removed */
 	const char *fdinfo;  /* text of /proc/PID/fdinfo/N, "" where there is none */
+	dev_t proc_dev;	     /* of /proc */
+	dev_t shm_dev;	     /* of memfds and shared anonymous memory */
 };
 
 struct dn_file_driver {
@@ -48,10 +50,17 @@ struct dn_file_driver {
 	/* Opens it in dunlin (close-on-exec, any number); the caller sets flags and position with
 	 * fcntl and lseek afterwards where the driver did not, and F_SETOWN/F_SETSIG later. */
 	int (*restore)(struct dn_restore *r, const Dn__File *file, int *ret_fd, struct dn_error *err);
+	/* Runs in dn_objects_seal(), shortly before the tree is let go: what counts from then on
+	 * (timers).  May be NULL. */
+	int (*start)(struct dn_restore *r, const Dn__File *file, int fd, struct dn_error *err);
 	bool keeps_position; /* restore() sets position and flags itself, or they have no meaning */
+	/* A file of one of the processes being restored: opened when they all exist (in the first
+	 * dn_files_install).  May be NULL: never. */
+	bool (*late)(const Dn__File *file);
 };
 
 extern const struct dn_file_driver *const dn_file_drivers[]; /* NULL at the end */
+const struct dn_file_driver *dn_file_driver_named(const char *name); /* NULL if there is none */
 
 /* ---- file table, used by the engines ---- */
 
@@ -73,14 +82,22 @@ int dn_files_capture_end(struct dn_capture *c, struct dn_error *err);
 /* Checks every file of the image; says what changed.  Nothing was started yet. */
 int dn_files_check(struct dn_restore *r, struct dn_error *err);
 /* Creates objects (empty), pipes with their data, and opens every file.  The descriptors' numbers avoid
- * all numbers that any process of the image uses: seeds inherit them (see restore/restore.h). */
+ * all numbers at which any process of the image has something else: seeds inherit them (see
+ * restore/restore.h).  Raises the soft limit of dunlin's descriptors to the hard one. */
 int dn_files_open(struct dn_restore *r, struct dn_error *err);
-/* dunlin's descriptor of a File.id (valid in seeds too), of an Object.id. */
+/* dunlin's descriptor of a File.id (valid in seeds too); -ENOENT if there is no such file. */
 int dn_files_descriptor(struct dn_restore *r, uint32_t file_id);
+/* Opens an object for reading and writing, to fill it; the descriptor stays dunlin's own until
+ * dn_objects_seal().  Thread safe.  -errno; -ESTALE: the deleted file is still alive on this host (an
+ * outside process holds it, or a link elsewhere): its content is its own and must not be filled.
+ * Objects with a huge_shift can be filled through a mapping only. */
 int dn_objects_descriptor(struct dn_restore *r, uint32_t object_id);
-/* In the seed: dup3 everything to its number, set owner and signal, close all that is not the process's. */
+/* In the seed, when all processes and threads exist: brings every descriptor to its number, closes all
+ * that is not the process's, takes its locks, sets owner and signal.  Closing a file afterwards in the
+ * seed may drop locks of the process: there must be no need for it. */
 int dn_files_install(struct dn_restore *r, struct dn_process *seed, const Dn__Process *message, struct dn_error *err);
-/* After all content was filled in: times, modes and seals of objects. */
+/* After all content was filled in, before the tree is let go: times, modes and seals of objects; starts
+ * timers. */
 int dn_objects_seal(struct dn_restore *r, struct dn_error *err);
 void dn_files_capture_finish(struct dn_capture *c);
 void dn_files_restore_finish(struct dn_restore *r);
@@ -90,7 +107,7 @@ void dn_files_restore_finish(struct dn_restore *r);
 /* Where an object's content is read from at capture. */
 struct dn_object {
 	Dn__Object message;
-	int fd; /* readable, or -1: read it through mappings of processes instead */
+	int fd; /* readable, or -1: read it through (shared) mappings of processes instead */
 	dev_t dev;
 	ino_t ino;
 };
