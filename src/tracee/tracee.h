@@ -24,7 +24,9 @@ struct dn_thread {
 	void *xsave;
 	uint32_t xsave_size;
 	int64_t asleep_ns;	/* how long it had been in its timed system call when held, -1: not in one */
-	uint64_t asleep_since;	/* dn_now_ns() when it was held (the reference of asleep_ns) */
+	uint64_t asleep_since;	/* dn_now_ns() when it fell asleep, 0: unknown */
+	uint64_t asleep_switches; /* its context switches until then */
+	uint64_t held_at;	/* dn_now_ns() of the stop */
 	bool held;
 	struct dn_remote *remote;    /* NULL until dn_remote_attach */
 };
@@ -64,6 +66,7 @@ struct dn_batch {
 	size_t calls;
 	size_t data_used;
 	bool overflow;
+	const char *what[512]; /* DN_LEADER_SLOT_CALLS */
 };
 
 

@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* attach.c - how the arena gets into a program that knows nothing of it, and out again
+ *
+ * Theory of operation.  The first system calls have to be made with instructions that are in the program
+ * already: a `syscall; ret` pair somewhere in its code.  dunlin may be killed in the middle of that, and
+ * the kernel then simply lets the thread run on.  So the thread is given a stack on which the `ret` leads
+ * to a sigreturn trampoline (also found in the program's code) and a signal frame that holds its true
+ * state: whatever happens, it falls back into place.  sigreturn forgets the restart block, so a thread
+ * without one is preferred; for a sleeper the frame holds the call rewritten by resume.c.
+ * Frames are put below the stack pointer of a thread that runs on the process's main stack, where such
+ * frames are always put; never below small stacks that a runtime has cut out of its heap.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/memfd.h>
+#include <sys/mman.h>
+#include <sys/pidfd.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+
+#include "base/log.h"
+#include "base/proc.h"
+#include "base/util.h"
+#include "tracee/arena.h"
+#include "tracee/control.h"
+
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x0010U /* Linux 6.3 */
+#endif
+
+#define FRAME_MAX (DN_XSAVE_MAX + 2048)
+#define CODE_MAX (64UL << 20) /* how much of one mapping is searched */
+#define CODE_PIECE 65536
+#define ERESTART_RESTARTBLOCK 516
+
+/* What is found by reading /proc/PID/maps once. */
+struct surroundings {
+	uint64_t syscall_at, sigreturn_at; /* gadgets, 0: none */
+	uint64_t stack_start, stack_end;   /* [stack] */
+	struct { uint64_t start, end; } left[8]; /* what a killed dunlin left */
+	size_t left_count;
+};
+
+/* Gadgets of code that many processes map (libc): dev, ino, offset -> offsets. */
+struct known_code {
+	unsigned long dev, ino, offset;
+	long syscall_at, sigreturn_at;
+};
+#define KNOWN_MAX 16
+
+/* In pieces that overlap, so that nothing at a seam is missed and no fresh memory is touched. */
+static void search_code(struct dn_process *p, uint64_t start, uint64_t end, struct known_code *k)
+{
+	static __thread unsigned char code[CODE_PIECE];
+	const size_t overlap = 16;
+
+	k->syscall_at = k->sigreturn_at = -1;
+	end = DN_MIN(end, start + CODE_MAX);
+	for (uint64_t at = start; at < end && (k->syscall_at < 0 || k->sigreturn_at < 0); at += CODE_PIECE - overlap) {
+		size_t len = DN_MIN(end - at, (uint64_t)CODE_PIECE);
+		if (dn_process_read(p, at, code, len, NULL) < 0)
+			return;
+		long found = k->syscall_at < 0 ? dn_arch_find_syscall(code, len) : -1;
+		if (found >= 0)
+			k->syscall_at = (long)(at - start) + found;
+		found = k->sigreturn_at < 0 ? dn_arch_find_sigreturn(code, len) : -1;
+		if (found >= 0)
+			k->sigreturn_at = (long)(at - start) + found;
+		if (len < CODE_PIECE)
+			return;
+	}
+}
+
+static void look_at_code(struct dn_process *p, uint64_t start, uint64_t end, unsigned long dev, unsigned long ino,
+			 unsigned long offset, struct surroundings *s)
+{
+	/* Per process of dunlin, not per capture: code files do not change under one inode while mapped. */
+	static __thread struct known_code known[KNOWN_MAX];
+	static __thread size_t known_count;
+	struct known_code fresh = { dev, ino, offset, -1, -1 }, *k = NULL;
+
+	for (size_t i = 0; ino && i < known_count; i++)
+		if (known[i].dev == dev && known[i].ino == ino && known[i].offset == offset)
+			k = &known[i];
+	if (!k) {
+		search_code(p, start, end, &fresh);
+		k = &fresh;
+		if (ino && known_count < KNOWN_MAX)
+			known[known_count++] = fresh;
+	}
+	if (!s->syscall_at && k->syscall_at >= 0)
+		s->syscall_at = start + (uint64_t)k->syscall_at;
+	if (!s->sigreturn_at && k->sigreturn_at >= 0)
+		s->sigreturn_at = start + (uint64_t)k->sigreturn_at;
+}
+
+static int look_around(struct dn_process *p, struct surroundings *s, struct dn_error *err)
+{
+	_cleanup_text_ struct dn_text maps = {};
+	int r = dn_read_text(&maps, err, "/proc/%d/maps", p->pid);
+
+	if (r < 0)
+		return r;
+	*s = (struct surroundings){};
+	for (char *line = maps.data, *next; line && *line; line = next) {
+		unsigned long start, end, offset, major, minor, ino;
+		char perms[5];
+		int name_at = 0;
+		next = strchr(line, '\n');
+		if (next)
+			*next++ = '\0';
+		if (sscanf(line, "%lx-%lx %4s %lx %lx:%lx %lu %n", &start, &end, perms, &offset, &major, &minor, &ino,
+			   &name_at) < 7)
+			continue;
+		const char *name = name_at ? line + name_at : "";
+		if (strcmp(name, "[stack]") == 0) {
+			s->stack_start = start;
+			s->stack_end = end;
+		} else if (strncmp(name, "/memfd:" DN_ARENA_NAME " ", 8 + strlen(DN_ARENA_NAME)) == 0) {
+			if (s->left_count < DN_ARRAY_LEN(s->left))
+				s->left[s->left_count++] = (__typeof__(s->left[0])){ start, end };
+			continue;
+		}
+		if (perms[0] != 'r' || perms[2] != 'x' || start >= 0xffff800000000000UL)
+			continue;
+		if (!s->syscall_at || !s->sigreturn_at)
+			look_at_code(p, start, end, major << 20 | minor, ino, offset, s);
+	}
+	if (!s->syscall_at)
+		return dn_error_refuse(err, "process %d has no code that makes system calls", p->pid);
+	return 0;
+}
+
+/* ---- one call at a gadget ---- */
+
+struct bootstrap {
+	struct dn_process *process;
+	struct dn_thread *thread;
+	struct surroundings around;
+	uint64_t sp; /* for the gadget: the frame */
+	uint64_t name;
+};
+
+static bool on_stack(const struct dn_thread *t, const struct surroundings *s)
+{
+	return t->regs.rsp >= s->stack_start + FRAME_MAX + 256 && t->regs.rsp < s->stack_end;
+}
+
+/* The safest thread to start with: on the main stack, not in a restart block. */
+static struct dn_thread *choose(struct dn_process *p, const struct surroundings *s)
+{
+	struct dn_thread *best = p->threads[0];
+	int best_score = -1;
+
+	for (size_t i = 0; i < p->thread_count && i < 64; i++) {
+		struct dn_thread *t = p->threads[i];
+		int score = 2 * ((long)t->regs.rax != -ERESTART_RESTARTBLOCK) + on_stack(t, s);
+		if (score > best_score) {
+			best_score = score;
+			best = t;
+		}
+	}
+	return best;
+}
+
+/* Where the frame goes: below the red zone on the main stack, else at the far end of the main stack. */
+static uint64_t frame_place(struct bootstrap *b, size_t size)
+{
+	const struct surroundings *s = &b->around;
+
+	if (on_stack(b->thread, s) || s->stack_end - s->stack_start < 2 * FRAME_MAX)
+		return DN_ALIGN_DOWN(b->thread->regs.rsp - 128 - size, 64) - 8;
+	return s->stack_start + 64 - 8;
+}
+
+static int prepare_frame(struct bootstrap *b, struct dn_error *err)
+{
+	struct dn_thread *t = b->thread;
+	struct user_regs_struct regs;
+	_cleanup_free_ char *frame = malloc(FRAME_MAX + 64);
+
+	if (!frame)
+		return dn_error_set(err, -ENOMEM, "cannot prepare process %d", t->process->pid);
+	dn_thread_resume_regs(t, dn_thread_remaining(t), &regs);
+	uint64_t at = frame_place(b, FRAME_MAX);
+	size_t size = 0;
+	if (b->around.sigreturn_at)
+		size = dn_arch_signal_frame(frame, FRAME_MAX, at, &regs, t->sigmask, t->xsave, t->xsave_size,
+					    b->around.sigreturn_at);
+	if (!size)
+		dn_debug("process %d has no way back by itself if dunlin is killed in the next moment",
+			 t->process->pid);
+	size = DN_ALIGN_UP(size ? size : 8, 8);
+	strcpy(frame + size, DN_ARENA_NAME);
+	b->sp = at;
+	b->name = at + size;
+	return dn_process_write(t->process, at, frame, size + sizeof(DN_ARENA_NAME), err);
+}
+
+/* Leaves the thread in a system call exit stop, its registers those of the gadget. */
+static int gadget_call(struct bootstrap *b, const char *what, long *ret, struct dn_error *err, long nr,
+		       const uint64_t args[6])
+{
+	struct user_regs_struct regs = b->thread->regs;
+
+	dn_arch_set_syscall(&regs, b->around.syscall_at, b->sp, nr, args);
+	int r = dn_thread_set_regs(b->thread, &regs, err);
+	if (r == 0) /* only now: from here on the frame is what puts the mask right */
+		r = dn_thread_set_mask(b->thread, ~0ULL, err);
+	if (r == 0)
+		r = dn_thread_next_syscall_stop(b->thread, err); /* entry */
+	if (r == 0)
+		r = dn_thread_next_syscall_stop(b->thread, err); /* exit */
+	if (r == 0)
+		r = dn_thread_get_regs(b->thread, &regs, err);
+	if (r < 0)
+		return r;
+	*ret = (long)regs.rax;
+	if (*ret < 0 && *ret >= -4095)
+		return dn_error_set(err, (int)*ret, "cannot %s in process %d", what, b->process->pid);
+	return 0;
+}
+
+#define GADGET(b, what, ret, err, nr, ...) gadget_call(b, what, ret, err, nr, (const uint64_t[6]){ __VA_ARGS__ })
+
+/* The thread is itself again, stopped. */
+static int settle(struct bootstrap *b, struct dn_error *err)
+{
+	int r = dn_thread_set_mask(b->thread, b->thread->sigmask, err);
+	int r2 = dn_thread_set_regs(b->thread, &b->thread->regs, err);
+	return r < 0 ? r : r2;
+}
+
+static int map_arena(struct bootstrap *b, int fd, size_t size, uint64_t *ret_at, struct dn_error *err)
+{
+	long at, at2;
+
+	/* Never writable and executable at once: code in the first page, the rest is data. */
+	int r = GADGET(b, "map dunlin's memory", &at, err, SYS_mmap, 0, size, PROT_READ | PROT_EXEC,
+		       MAP_SHARED | MAP_POPULATE, (uint64_t)fd, 0);
+	if (r < 0)
+		return r;
+	r = GADGET(b, "map dunlin's memory", &at2, err, SYS_mmap, (uint64_t)at + DN_ARENA_CODE, size - DN_ARENA_CODE,
+		   PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED | MAP_POPULATE, (uint64_t)fd, DN_ARENA_CODE);
+	if (r == 0)
+		*ret_at = (uint64_t)at;
+	return r;
+}
+
+static int create_arena(struct bootstrap *b, struct dn_error *err)
+{
+	struct dn_process *p = b->process;
+	size_t size = dn_arena_size(1, p->thread_count - 1);
+	long fd = -1, none;
+
+	int r = GADGET(b, "create shared memory", &fd, err, SYS_memfd_create, b->name, MFD_CLOEXEC | MFD_EXEC);
+	if (r == -EINVAL)
+		r = GADGET(b, "create shared memory", &fd, err, SYS_memfd_create, b->name, MFD_CLOEXEC);
+	if (r < 0)
+		return r;
+	int local = pidfd_getfd(p->pidfd, (int)fd, 0);
+	if (local < 0)
+		r = dn_error_set(err, -errno, "cannot get at the shared memory of process %d", p->pid);
+	else
+		r = dn_arena_new(local, size, 0, &p->arena, err);
+	if (r < 0) {
+		if (local >= 0)
+			close(local);
+		GADGET(b, "close", &none, NULL, SYS_close, (uint64_t)fd);
+		return r;
+	}
+	r = map_arena(b, (int)fd, size, &p->arena->remote, err);
+	int r2 = GADGET(b, "close", &none, r < 0 ? NULL : err, SYS_close, (uint64_t)fd);
+	return r < 0 ? r : r2;
+}
+
+/* Mappings and descriptors of a dunlin that was killed. */
+static void clear_leftovers(struct bootstrap *b)
+{
+	struct dn_process *p = b->process;
+	char path[64], link[64];
+	long none;
+
+	for (size_t i = 0; i < b->around.left_count; i++)
+		GADGET(b, "unmap", &none, NULL, SYS_munmap, b->around.left[i].start,
+		       b->around.left[i].end - b->around.left[i].start);
+	if (b->around.left_count == 0)
+		return;
+	dn_info("removed what a killed dunlin had left in process %d", p->pid);
+	for (int fd = 0; fd < 1024; fd++) {
+		snprintf(path, sizeof(path), "/proc/%d/fd/%d", p->pid, fd);
+		ssize_t n = readlink(path, link, sizeof(link) - 1);
+		if (n <= 0)
+			continue;
+		link[n] = '\0';
+		if (strncmp(link, "/memfd:" DN_ARENA_NAME " ", 8 + strlen(DN_ARENA_NAME)) == 0)
+			GADGET(b, "close", &none, NULL, SYS_close, (uint64_t)fd);
+	}
+}
+
+int dn_process_attach(struct dn_process *p, struct dn_error *err)
+{
+	struct bootstrap b = { .process = p };
+
+	int r = look_around(p, &b.around, err);
+	if (r < 0)
+		return r;
+	b.thread = choose(p, &b.around);
+	r = prepare_frame(&b, err);
+	if (r < 0)
+		return r;
+	clear_leftovers(&b);
+	r = create_arena(&b, err);
+	int r2 = settle(&b, r < 0 ? NULL : err);
+	if (r < 0 || r2 < 0)
+		return r < 0 ? r : r2;
+	for (size_t i = 0; i < p->thread_count && r == 0; i++)
+		r = dn_remote_new(p->arena, p->threads[i], i == 0, true, err);
+	for (size_t i = 0; i < p->thread_count && r == 0; i++)
+		r = dn_remote_start(p->threads[i]->remote, err);
+	return r;
+}
+
+int dn_process_unmap_arena(struct dn_process *p, struct dn_error *err)
+{
+	struct bootstrap b = { .process = p };
+	long none;
+
+	if (!p->arena || !p->arena->remote)
+		return 0;
+	int r = look_around(p, &b.around, err);
+	if (r < 0)
+		return r;
+	b.thread = choose(p, &b.around);
+	r = prepare_frame(&b, err);
+	if (r < 0)
+		return r;
+	r = GADGET(&b, "unmap dunlin's memory", &none, err, SYS_munmap, p->arena->remote, p->arena->size);
+	int r2 = settle(&b, r < 0 ? NULL : err);
+	return r < 0 ? r : r2;
+}
+
+/* All threads back from serving, masks and registers as they were. */
+static int stop_serving(struct dn_process *p, struct dn_error *err)
+{
+	int first = 0;
+
+	for (size_t i = 0; i < p->thread_count; i++)
+		if (p->threads[i]->held && p->threads[i]->remote && p->threads[i]->remote->serving)
+			dn_thread_request_stop(p->threads[i], NULL);
+	for (size_t i = 0; i < p->thread_count; i++) {
+		struct dn_thread *t = p->threads[i];
+		if (!t->held || !t->remote || !t->remote->serving)
+			continue;
+		int r = dn_thread_await_stop(t, 10000, first ? NULL : err);
+		if (r > 0) {
+			t->remote->serving = false;
+			r = dn_thread_set_mask(t, t->sigmask, first ? NULL : err);
+		}
+		if (r == 0)
+			r = dn_thread_set_regs(t, &t->regs, first ? NULL : err);
+		if (r < 0 && first == 0)
+			first = r;
+	}
+	return first;
+}
+
+int dn_process_release(struct dn_process *p, struct dn_error *err)
+{
+	int first = stop_serving(p, err);
+	int r = first == 0 ? dn_process_unmap_arena(p, err) : 0;
+
+	if (r < 0 && first == 0)
+		first = r;
+	for (size_t i = 0; i < p->thread_count; i++) {
+		struct dn_thread *t = p->threads[i];
+		struct user_regs_struct regs;
+		if (!t->held)
+			continue;
+		int64_t left = dn_thread_remaining(t);
+		if (left > 0) /* time went on while we held it */
+			left = DN_MAX(left - (int64_t)(dn_now_ns() - t->held_at), 0);
+		dn_thread_resume_regs(t, left, &regs);
+		r = memcmp(&regs, &t->regs, sizeof(regs)) ? dn_thread_set_regs(t, &regs, first ? NULL : err) : 0;
+		int r2 = dn_thread_detach(t, 0, first || r ? NULL : err);
+		if (first == 0)
+			first = r < 0 ? r : r2;
+	}
+	dn_arena_free(DN_STEAL(p->arena));
+	return first;
+}

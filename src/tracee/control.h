@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* control.h - stopping, continuing and changing single threads by ptrace */
+#pragma once
+
+#include "tracee/slot.h"
+#include "tracee/tracee.h"
+
+#define DN_PTRACE_OPTIONS (PTRACE_O_TRACESYSGOOD)
+
+/* SEIZE; the thread runs on.  -ESRCH: it is gone.  -EPERM: says who traces it, refused. */
+int dn_thread_seize(struct dn_thread *t, long options, struct dn_error *err);
+/* Asks for a stop and does not wait for it. */
+int dn_thread_request_stop(struct dn_thread *t, struct dn_error *err);
+/* Waits for the stop that was asked for.  1: stopped; 0: the thread is gone; -ETIMEDOUT, refused. */
+int dn_thread_await_stop(struct dn_thread *t, unsigned int timeout_ms, struct dn_error *err);
+/* request_stop and await_stop; a thread that is gone is an error. */
+int dn_thread_interrupt(struct dn_thread *t, struct dn_error *err);
+/* After a serving thread did not answer for a while: is it still there and not stopped by a signal? */
+int dn_thread_check_running(struct dn_thread *t, struct dn_error *err);
+int dn_thread_continue(struct dn_thread *t, int sig, struct dn_error *err);
+int dn_thread_detach(struct dn_thread *t, int sig, struct dn_error *err);
+
+int dn_thread_get_regs(struct dn_thread *t, struct user_regs_struct *regs, struct dn_error *err);
+int dn_thread_set_regs(struct dn_thread *t, const struct user_regs_struct *regs, struct dn_error *err);
+int dn_thread_get_mask(struct dn_thread *t, uint64_t *mask, struct dn_error *err);
+int dn_thread_set_mask(struct dn_thread *t, uint64_t mask, struct dn_error *err);
+/* Allocates t->xsave. */
+int dn_thread_get_xsave(struct dn_thread *t, struct dn_error *err);
+int dn_thread_set_xsave(struct dn_thread *t, const void *data, size_t size, struct dn_error *err);
+
+/* From one system call stop (entry or exit) to the next. */
+int dn_thread_next_syscall_stop(struct dn_thread *t, struct dn_error *err);
+
+/* ---- what differs between processors (arch/) ---- */
+
+/* Registers for serving a slot; for a thread that cannot go home, a stack pointer that hurts nobody. */
+void dn_arch_enter_loop(struct user_regs_struct *regs, uint64_t code, uint64_t slot_remote, const struct dn_slot *s);
+/* Fills the home part of a slot: where a thread that is stopped with regs goes on when dunlin dies. */
+void dn_arch_home(struct dn_slot *s, const struct user_regs_struct *regs, uint64_t sigmask);
+/* Registers as user space would see them, had the kernel restarted the interrupted call already. */
+void dn_arch_restarted(struct user_regs_struct *regs);
+/* A signal frame that brings back regs, mask and floating point state by sigreturn.  Returns its size,
+ * 0 if it does not fit; *ret_sp is the stack pointer for the gadget call. */
+size_t dn_arch_signal_frame(void *buf, size_t size, uint64_t at, const struct user_regs_struct *regs, uint64_t sigmask,
+			    const void *xsave, size_t xsave_size, uint64_t sigreturn_ip);
+/* Registers for one system call at the gadget (an instruction pair: system call, return). */
+void dn_arch_set_syscall(struct user_regs_struct *regs, uint64_t gadget, uint64_t sp, long nr, const uint64_t args[6]);
+/* Offsets of the gadgets in a piece of code, -1 if there is none. */
+long dn_arch_find_syscall(const unsigned char *code, size_t len);
+long dn_arch_find_sigreturn(const unsigned char *code, size_t len);
+
+/* ---- process parts ---- */
+
+int dn_process_new(pid_t pid, struct dn_process **ret, struct dn_error *err);
+void dn_process_free(struct dn_process *p);
+int dn_process_add_thread(struct dn_process *p, pid_t tid, struct dn_thread **ret, struct dn_error *err);
+
+/* Stops all threads of a process.  First a look at those that sleep in timed calls, then SEIZE, INTERRUPT,
+ * until no new thread shows up; registers, masks and XSAVE state are read. */
+int dn_process_look(struct dn_process *p, struct dn_error *err);
+int dn_process_hold(struct dn_process *p, unsigned int timeout_ms, struct dn_error *err);
+
+/* Gives all threads of a held process a remote: puts the arena into the process. */
+int dn_process_attach(struct dn_process *p, struct dn_error *err);
+/* Removes the arena of a process whose threads are all stopped with their own registers. */
+int dn_process_unmap_arena(struct dn_process *p, struct dn_error *err);
+/* Takes everything away again and lets the process go on: the mirror of hold and attach.  Goes as far
+ * as it can; the first error is reported. */
+int dn_process_release(struct dn_process *p, struct dn_error *err);
+
+/* ---- interrupted system calls (resume.c) ---- */
+
+/* What is left of the timeout of the timed call that the thread was interrupted in, ns; -1: none. */
+int64_t dn_thread_remaining(struct dn_thread *t);
+/* Makes regs such that the thread goes on as if it had not been held: an interrupted call is restarted,
+ * a timed one with what is left of its timeout (scratch memory below the red zone is used for it). */
+void dn_thread_resume_regs(struct dn_thread *t, int64_t remaining_ns, struct user_regs_struct *regs);
+/* Is the system call that the thread is in a timed one?  Used by dn_process_look. */
+bool dn_syscall_is_timed(long nr);
+/* Did a call return EINTR that would have been restarted, were it like its relatives? */
+bool dn_syscall_hides_restart(const struct user_regs_struct *regs);
