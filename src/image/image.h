@@ -90,6 +90,7 @@ struct dn_page_chunk {
 	uint32_t owner;
 	uint32_t stage; /* enum dn_page_stage */
 	uint32_t pages;
+	uint32_t blocks; /* of the whole record, 4096 bytes each */
 };
 
 /* Opens path ("-": standard input, spooled), and checks header, commit record, index and all message
