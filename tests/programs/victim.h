@@ -22,6 +22,7 @@
  *	 * not: MODE... (why)	modes that make no sense for it
  *	 * only: MODE...	no others but these
  *	 * refused: REGEX	dunlin must refuse it (exit status 3) with a message that matches
+ *	 * stopped: yes		it stops itself after victim_ready(), to be continued in the end
  *	 * unsettled: WHAT...	parts of the snapshot that the program itself changes while it waits
  *				(of those that `tests/snapshot` prints; "all" for all)
  */
