@@ -22,7 +22,7 @@ static int probe_kernel(char *detail)
 	if (uname(&u) < 0 || sscanf(u.release, "%d.%d", &major, &minor) != 2)
 		return dn_probe_no(detail, errno ? errno : EINVAL, "uname");
 	dn_probe_say(detail, "Linux %s, %s", u.release, u.machine);
-	if (major < 5 || (major == 5 && minor < 14))
+	if (major < 5 || (major == 5 && minor < 16))
 		return -ENOSYS;
 	return major < 6 || (major == 6 && minor < 7) ? 1 : 0;
 }
@@ -114,7 +114,7 @@ static int probe_sched(char *detail)
 }
 
 const struct dn_probe dn_probes_host[] = {
-	{ "kernel", "5.14 for checkpoint and restart, 6.7 to find pages quickly", "boot a newer kernel", true,
+	{ "kernel", "5.16 for checkpoint and restart, 6.7 to find pages quickly", "boot a newer kernel", true,
 	  probe_kernel },
 	{ "processor state", "registers of threads, vector units included", "checkpoint on another machine", true,
 	  probe_xsave },

@@ -357,7 +357,7 @@ const struct dn_probe dn_probes_process[] = {
 	  probe_proc_timers },
 	{ "robust futexes", "a program runs on when dunlin is killed", "a kernel with CONFIG_FUTEX", true,
 	  probe_robust },
-	{ "futex_waitv", "waiting for many threads at once (5.16)", "nothing: they are waited for in turn", false,
-	  probe_waitv },
+	{ "futex_waitv", "a held thread waits for its next task and for dunlin's death (5.16)",
+	  "boot a kernel from 5.16 on", true, probe_waitv },
 	{},
 };
