@@ -36,6 +36,7 @@ struct dn_restore {
 	struct dn_task_memo *tasks; /* NULL until needed */
 	struct dn_open_files *files; /* NULL until dn_files_check */
 	struct dn_memory_restore *memory; /* memory/memory.h; NULL until dn_memory_check */
+	struct dn_arena *arena;		  /* shared by dunlin and all seeds */
 	uint64_t arena_start, arena_end;  /* the hole where every seed has dunlin's arena */
 	int standard[3];	   /* restart's own 0, 1, 2, moved out of the way; -1: closed */
 };

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* tree.c - finding and holding a process tree
+ *
+ * From the root down: a held process has no more children than it has, so holding a parent before listing
+ * its children misses none, but for those that a dying process in between hands up to one that is held
+ * already.  Hence: once all are held, look again, until nothing new shows up.
+ */
+#include "capture/tree.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/kcmp.h>
+#include <sys/pidfd.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "base/proc.h"
+#include "base/util.h"
+#include "tracee/control.h"
+
+#define GONE_MS 10000u
+#define SAY_AFTER_MS 1000u
+
+struct dn_process *dn_capture_process(struct dn_capture *c, pid_t pid)
+{
+	for (size_t i = 0; i < c->process_count; i++)
+		if (c->processes[i]->pid == pid)
+			return c->processes[i];
+	return NULL;
+}
+
+/* ---- what shows from outside ---- */
+
+static int check_namespaces(pid_t pid, struct dn_error *err)
+{
+	static const char *const names[] = { "pid", "mnt", "user", "net", "ipc", "uts", "time" };
+
+	for (size_t i = 0; i < DN_ARRAY_LEN(names); i++) {
+		char path[64];
+		struct stat own, its;
+		snprintf(path, sizeof(path), "/proc/self/ns/%s", names[i]);
+		if (stat(path, &own) < 0)
+			continue; /* this kernel does not have it */
+		snprintf(path, sizeof(path), "/proc/%d/ns/%s", pid, names[i]);
+		if (stat(path, &its) < 0)
+			return dn_error_set(err, -errno, "cannot look at the %s namespace of process %d", names[i], pid);
+		if (own.st_ino != its.st_ino)
+			return dn_error_refuse(err,
+					       "process %d lives in another %s namespace than dunlin: run dunlin inside "
+					       "it (nsenter --target %d --all dunlin checkpoint ...)",
+					       pid, names[i], pid);
+	}
+	return 0;
+}
+
+static int check_status(struct dn_process *p, struct dn_error *err)
+{
+	_cleanup_text_ struct dn_text t = {};
+	int r = dn_read_text(&t, err, "/proc/%d/status", p->pid);
+
+	if (r < 0)
+		return r;
+	const char *state = dn_text_field(&t, "State"), *seccomp = dn_text_field(&t, "Seccomp"),
+		   *tracer = dn_text_field(&t, "TracerPid");
+	p->state = state ? *state : '?';
+	p->zombie = p->state == 'Z' || p->state == 'X';
+	if (p->zombie)
+		return 0;
+	if (tracer && atoi(tracer) > 0)
+		return dn_error_refuse(err,
+				       "process %d is being traced by process %d (a debugger, strace, or another dunlin): "
+				       "end that first",
+				       p->pid, atoi(tracer));
+	if (seccomp && atoi(seccomp) != 0)
+		return dn_error_refuse(err, "process %d has seccomp %s, which cannot be captured yet", p->pid,
+				       atoi(seccomp) == 1 ? "strict mode" : "filters");
+	if (!dn_text_field(&t, "VmSize"))
+		return dn_error_say(err, -EINVAL, "process %d is a kernel thread", p->pid);
+	return 0;
+}
+
+/* Things that threads share but separate processes hardly ever do. */
+static int check_sharing(struct dn_process *p, struct dn_error *err)
+{
+	static const struct { int type; const char *what; } kinds[] = {
+		{ KCMP_VM, "its memory (CLONE_VM)" },
+		{ KCMP_FILES, "its descriptors (CLONE_FILES)" },
+		{ KCMP_FS, "its working directory (CLONE_FS)" },
+		{ KCMP_SIGHAND, "its signal handlers (CLONE_SIGHAND)" },
+	};
+	struct dn_process *q = p->parent;
+
+	for (size_t i = 0; q && i < DN_ARRAY_LEN(kinds); i++)
+		if (syscall(SYS_kcmp, p->pid, q->pid, kinds[i].type, 0, 0) == 0)
+			return dn_error_refuse(err, "process %d shares %s with its parent %d", p->pid, kinds[i].what,
+					       q->pid);
+	return 0;
+}
+
+/* ---- holding ---- */
+
+static int hold_one(struct dn_capture *c, pid_t pid, struct dn_process *parent, struct dn_error *err)
+{
+	struct dn_process *p;
+
+	int r = dn_process_new(pid, &p, err);
+	if (r < 0)
+		return parent && (r == -ESRCH || r == -EINVAL) ? 0 : r; /* a child that ended meanwhile */
+	p->parent = parent;
+	p->ppid = parent ? parent->pid : 0;
+	r = check_status(p, err);
+	if (r == 0 && !p->zombie)
+		r = check_namespaces(pid, err);
+	if (r == 0 && dn_grow(&c->processes, &c->process_cap, c->process_count, sizeof(p)) < 0)
+		r = dn_error_set(err, -ENOMEM, "cannot follow process %d", pid);
+	if (r < 0) {
+		bool gone = parent && kill(pid, 0) < 0 && errno == ESRCH;
+		dn_process_free(p);
+		return gone ? 0 : r;
+	}
+	c->processes[c->process_count++] = p;
+	if (p->zombie)
+		return 0;
+	r = dn_process_look(p, err);
+	if (r == 0)
+		r = dn_process_hold(p, c->options->hold_timeout_ms, err);
+	if (r < 0 && parent) { /* it may have ended while we looked: then it is a zombie, or gone */
+		struct dn_error none = {};
+		if (check_status(p, &none) == 0 ? p->zombie : kill(pid, 0) < 0 && errno == ESRCH)
+			r = 0;
+		if (r == 0 && !p->zombie) {
+			c->process_count--;
+			dn_process_free(p);
+			return 0;
+		}
+		if (r == 0)
+			p->thread_count = 0;
+	}
+	return r == 0 && !p->zombie ? check_sharing(p, err) : r;
+}
+
+/* Children of one thread; *ret_new counts those that were not known. */
+static int hold_children_of(struct dn_capture *c, struct dn_process *p, pid_t tid, size_t *ret_new, struct dn_error *err)
+{
+	_cleanup_text_ struct dn_text t = {};
+	int r = dn_read_text(&t, err, "/proc/%d/task/%d/children", p->pid, tid);
+
+	if (r < 0)
+		return r;
+	for (char *at = t.data, *end; *at; at = end) {
+		pid_t child = (pid_t)strtol(at, &end, 10);
+		if (end == at)
+			break;
+		if (child <= 0 || child == getpid())
+			return dn_error_say(err, -EINVAL, "dunlin itself runs below process %d: start it from elsewhere",
+					    p->pid);
+		if (dn_capture_process(c, child))
+			continue;
+		size_t before = c->process_count;
+		r = hold_one(c, child, p, err);
+		*ret_new += c->process_count - before;
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int one_pass(struct dn_capture *c, size_t *ret_new, struct dn_error *err)
+{
+	*ret_new = 0;
+	for (size_t i = 0; i < c->process_count; i++) {
+		struct dn_process *p = c->processes[i];
+		for (size_t j = 0; j < p->thread_count; j++) {
+			int r = hold_children_of(c, p, p->threads[j]->tid, ret_new, err);
+			if (r < 0)
+				return r;
+		}
+	}
+	return 0;
+}
+
+/* Parents before children, each subtree in one piece. */
+static void preorder(struct dn_capture *c, struct dn_process *p, struct dn_process **out, size_t *n)
+{
+	out[(*n)++] = p;
+	for (size_t i = 0; i < c->process_count; i++)
+		if (c->processes[i]->parent == p)
+			preorder(c, c->processes[i], out, n);
+}
+
+static bool below(pid_t root)
+{
+	for (pid_t pid = getpid(); pid > 1;) {
+		struct dn_stat st;
+		if (pid == root)
+			return true;
+		if (dn_stat_read(pid, 0, &st, NULL) < 0)
+			return false;
+		pid = st.ppid;
+	}
+	return false;
+}
+
+int dn_tree_hold(struct dn_capture *c, pid_t root, struct dn_error *err)
+{
+	if (root <= 0)
+		return dn_error_say(err, -EINVAL, "%d is no process id", root);
+	if (root == 1)
+		return dn_error_refuse(err, "process 1 is the init of this machine");
+	if (below(root))
+		return dn_error_refuse(err, "dunlin itself runs below process %d: start it from elsewhere", root);
+	int r = hold_one(c, root, NULL, err);
+	if (r == 0 && c->processes[0]->zombie)
+		r = dn_error_say(err, -ESRCH, "process %d has ended already (a zombie that waits for its parent)", root);
+	size_t fresh = 1;
+	while (r == 0 && fresh > 0)
+		r = one_pass(c, &fresh, err);
+	if (r < 0)
+		return r;
+	struct dn_process **sorted = calloc(c->process_count, sizeof(*sorted));
+	if (!sorted)
+		return dn_error_set(err, -ENOMEM, "cannot sort %zu processes", c->process_count);
+	size_t n = 0;
+	preorder(c, c->processes[0], sorted, &n);
+	free(c->processes);
+	c->processes = sorted;
+	c->process_cap = c->process_count;
+	return 0;
+}
+
+/* ---- ending ---- */
+
+static bool still_there(const struct dn_process *p)
+{
+	return kill(p->pid, 0) == 0 || errno != ESRCH;
+}
+
+int dn_tree_kill(struct dn_capture *c, struct dn_error *err)
+{
+	for (size_t i = 0; i < c->process_count; i++)
+		if (!c->processes[i]->zombie &&
+		    syscall(SYS_pidfd_send_signal, c->processes[i]->pidfd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
+			return dn_error_set(err, -errno, "cannot end process %d", c->processes[i]->pid);
+	for (size_t i = 0; i < c->process_count; i++) {
+		struct dn_process *p = c->processes[i];
+		/* Threads first: the leader can only be waited for when they are gone. */
+		for (size_t j = p->thread_count; j-- > 0;) {
+			int status;
+			while (waitpid(p->threads[j]->tid, &status, __WALL) > 0 && WIFSTOPPED(status))
+				;
+			p->threads[j]->held = false;
+		}
+	}
+	uint64_t start = dn_now_ns();
+	bool said = false;
+	for (size_t i = 0; i < c->process_count; i++) {
+		while (still_there(c->processes[i])) {
+			uint64_t ms = (dn_now_ns() - start) / 1000000;
+			if (ms > SAY_AFTER_MS && !said) {
+				dn_info("waiting for the parent of process %d to take note of its end",
+					c->processes[i]->pid);
+				said = true;
+			}
+			if (ms > GONE_MS) {
+				dn_warn("process %d has ended, but its parent has not taken note of it: its id stays in use "
+					"until it does",
+					c->processes[i]->pid);
+				return 0;
+			}
+			nanosleep(&(struct timespec){ .tv_nsec = 500000 }, NULL);
+		}
+	}
+	return 0;
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* release.c - the last steps of a seed: registers, goodbye to the arena, freedom */
+#include <errno.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+
+#include "base/util.h"
+#include "restore/seed.h"
+#include "tracee/arena.h"
+#include "tracee/control.h"
+
+#define STOP_MS 10000u
+
+/* The arena unmaps itself: the thread is caught at the exit of the call, before it could miss the code. */
+static int unmap_arena(struct dn_process *seed, struct dn_error *err)
+{
+	struct dn_thread *t = seed->threads[0];
+	struct user_regs_struct regs;
+	const unsigned char *syscall_at = memmem(dn_loop_code, (size_t)(dn_loop_code_end - dn_loop_code), "\x0f\x05", 2);
+	uint64_t gadget = seed->arena->remote + (uint64_t)(syscall_at - dn_loop_code);
+	const uint64_t args[6] = { seed->arena->remote, seed->arena->size };
+
+	int k = dn_thread_get_regs(t, &regs, err);
+	if (k < 0)
+		return k;
+	dn_arch_set_syscall(&regs, gadget, regs.rsp, SYS_munmap, args);
+	k = dn_thread_set_regs(t, &regs, err);
+	if (k == 0)
+		k = dn_thread_next_syscall_stop(t, err);
+	if (k == 0)
+		k = dn_thread_next_syscall_stop(t, err);
+	if (k == 0)
+		k = dn_thread_get_regs(t, &regs, err);
+	if (k == 0 && regs.rax != 0)
+		k = dn_error_set(err, (int)regs.rax, "cannot unmap dunlin's memory in process %d", seed->pid);
+	return k;
+}
+
+static int final_state(struct dn_thread *t, const Dn__Thread *m, struct dn_error *err)
+{
+	struct user_regs_struct regs;
+
+	memcpy(&t->regs, m->registers.data, sizeof(t->regs));
+	t->sigmask = m->signal_mask;
+	dn_thread_resume_regs(t, m->remaining_ns, &regs);
+	int k = m->xsave.len ? dn_thread_set_xsave(t, m->xsave.data, m->xsave.len, err) : 0;
+	if (k == 0)
+		k = dn_thread_set_mask(t, t->sigmask, err);
+	if (k == 0)
+		k = dn_thread_set_regs(t, &regs, err);
+	return k;
+}
+
+int dn_seed_complete(struct dn_process *seed, const struct dn_image_process *image, struct dn_error *err)
+{
+	int k = 0;
+
+	for (size_t i = 0; i < seed->thread_count && k == 0; i++)
+		k = dn_thread_request_stop(seed->threads[i], err);
+	for (size_t i = 0; i < seed->thread_count && k == 0; i++) {
+		k = dn_thread_await_stop(seed->threads[i], STOP_MS, err);
+		if (k <= 0)
+			return k < 0 ? k
+				     : dn_error_say(err, -ECHILD, "thread %d ended while being built",
+						    seed->threads[i]->tid);
+		seed->threads[i]->remote->serving = false;
+		k = 0;
+	}
+	if (k == 0)
+		k = unmap_arena(seed, err);
+	for (size_t i = 0; i < seed->thread_count && k == 0; i++)
+		k = final_state(seed->threads[i], image->threads[i], err);
+	return k;
+}
+
+int dn_seed_disarm(struct dn_process *seed, struct dn_error *err)
+{
+	for (size_t i = 0; i < seed->thread_count; i++)
+		if (ptrace(PTRACE_SETOPTIONS, seed->threads[i]->tid, NULL, 0L) < 0)
+			return dn_error_set(err, -errno, "cannot disarm thread %d", seed->threads[i]->tid);
+	return 0;
+}
+
+int dn_seed_release(struct dn_process *seed, struct dn_error *err)
+{
+	int first = 0;
+
+	for (size_t i = 0; i < seed->thread_count; i++) {
+		int k = dn_thread_detach(seed->threads[i], 0, first ? NULL : err);
+		if (first == 0)
+			first = k;
+	}
+	return first;
+}
