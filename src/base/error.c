@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* error.c - errors that say what was tried on what */
+#define DN_ERROR_IMPLEMENTATION
 #include "base/error.h"
 
 #include <errno.h>

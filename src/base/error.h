@@ -23,3 +23,16 @@ int dn_error_refuse(struct dn_error *err, const char *fmt, ...) __attribute__((f
 
 /* Puts "context: " in front of what is there already; keeps code and outcome.  Returns err's code. */
 int dn_error_wrap(struct dn_error *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+#if defined(__clang_analyzer__) && !defined(DN_ERROR_IMPLEMENTATION) /* it cannot know that these never return 0 */
+#define DN_ERROR_CODE(code)                                                                                            \
+	({                                                                                                             \
+		int code_ = (code);                                                                                    \
+		if (code_ >= 0)                                                                                        \
+			__builtin_unreachable();                                                                       \
+		code_;                                                                                                 \
+	})
+#define dn_error_set(err, code, ...) DN_ERROR_CODE(code)
+#define dn_error_say(err, code, ...) DN_ERROR_CODE(code)
+#define dn_error_refuse(err, ...) (-95) /* ENOTSUP */
+#endif

@@ -53,9 +53,16 @@ static int probe_map_files(char *detail)
 	return dn_probe_no(detail, ENOENT, "/proc/PID/map_files is empty");
 }
 
+static const char *temporary_folder(void)
+{
+	const char *dir = getenv("TMPDIR");
+
+	return dir && *dir ? dir : "/tmp";
+}
+
 static int probe_tmpfile(char *detail)
 {
-	const char *dir = getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp";
+	const char *dir = temporary_folder();
 	_cleanup_fd_ int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 
 	return fd < 0 ? dn_probe_no(detail, errno, "O_TMPFILE in %s", dir) : 0;
@@ -67,7 +74,7 @@ static int probe_handle(char *detail)
 		struct file_handle handle;
 		char room[sizeof(struct file_handle) + MAX_HANDLE_SZ];
 	} h = { .handle.handle_bytes = MAX_HANDLE_SZ };
-	const char *dir = getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp";
+	const char *dir = temporary_folder();
 	_cleanup_fd_ int at = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int mount;
 

@@ -41,10 +41,11 @@ static int open_proc(pid_t pid, const char *name, int flags)
 static int probe_readv(char *detail)
 {
 	char *p = map_pages(2), buf[8] = "";
-	struct iovec local = { buf, 6 }, remote = { p + DN_PAGE_SIZE - 3, 6 };
+	struct iovec local = { buf, 6 }, remote = { NULL, 6 };
 
 	if (!p)
 		return dn_probe_no(detail, errno, "mmap");
+	remote.iov_base = p + DN_PAGE_SIZE - 3;
 	memcpy(remote.iov_base, "before", 6);
 	pid_t pid = dn_probe_child(NULL, NULL);
 	memcpy(remote.iov_base, "parent", 6);
@@ -116,7 +117,7 @@ static int probe_frames(char *detail)
 {
 	const uint64_t frame = (1ULL << 55) - 1;
 	char *p = map_pages(1);
-	uint64_t mine, childs;
+	uint64_t mine = 0, childs = 0;
 
 	if (!p)
 		return dn_probe_no(detail, errno, "mmap");
@@ -135,7 +136,7 @@ static int probe_exclusive(char *detail)
 {
 	const uint64_t exclusive = 1ULL << 56;
 	char *p = map_pages(2);
-	uint64_t word, alone;
+	uint64_t word = 0, alone = 0;
 
 	if (!p)
 		return dn_probe_no(detail, errno, "mmap");
@@ -176,10 +177,11 @@ static int probe_populate(char *detail)
 static int probe_guard(char *detail)
 {
 	char *p = map_pages(3), c;
-	struct iovec local = { &c, 1 }, remote = { p + DN_PAGE_SIZE, 1 };
+	struct iovec local = { &c, 1 }, remote = { NULL, 1 };
 
 	if (!p || madvise(p + DN_PAGE_SIZE, DN_PAGE_SIZE, MADV_GUARD_INSTALL) < 0)
 		return dn_probe_no(detail, errno, "MADV_GUARD_INSTALL");
+	remote.iov_base = p + DN_PAGE_SIZE;
 	if (process_vm_readv(getpid(), &local, 1, &remote, 1, 0) >= 0)
 		return dn_probe_no(detail, EIO, "a guard page could be read");
 	return 0;

@@ -52,7 +52,7 @@ static int probe_hold(char *detail)
 	unsigned char xstate[16384];
 	uint64_t mask = 0, want = 1ULL << (SIGUSR1 - 1);
 	struct iovec iov = { xstate, sizeof(xstate) };
-	pid_t pid;
+	pid_t pid = -1;
 
 	int r = held_child(detail, &pid);
 	if (r < 0)
@@ -65,14 +65,14 @@ static int probe_hold(char *detail)
 		return dn_probe_no(detail, errno, "PTRACE_SETSIGMASK");
 	if (mask != want)
 		return dn_probe_no(detail, EIO, "PTRACE_SETSIGMASK had no effect");
-	if (ptrace(PTRACE_DETACH, pid, NULL, NULL) < 0)
+	if (ptrace(PTRACE_DETACH, pid, (void *)0, (void *)0) < 0)
 		return dn_probe_no(detail, errno, "PTRACE_DETACH");
 	return 0;
 }
 
 static int probe_remote(char *detail)
 {
-	pid_t pid;
+	pid_t pid = -1;
 
 	int r = held_child(detail, &pid);
 	if (r < 0)
@@ -86,7 +86,7 @@ static int probe_remote(char *detail)
 static int probe_rseq(char *detail)
 {
 	struct ptrace_rseq_configuration conf;
-	pid_t pid;
+	pid_t pid = -1;
 
 	int r = held_child(detail, &pid);
 	if (r < 0)
@@ -99,7 +99,7 @@ static int probe_rseq(char *detail)
 static int probe_dispatch(char *detail)
 {
 	struct ptrace_sud_config conf;
-	pid_t pid;
+	pid_t pid = -1;
 
 	int r = held_child(detail, &pid);
 	if (r < 0)
@@ -233,7 +233,7 @@ static int probe_exe(char *detail)
 		struct prctl_mm_map map;
 	} *page = shared_page();
 	char path[64], exe[4096], other[] = "/bin/true", target[4096];
-	pid_t pid;
+	pid_t pid = -1;
 
 	if (!page)
 		return dn_probe_no(detail, errno, "mmap");
