@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* blocked_epoll.c - a thread in epoll_wait
+ *
+ * refused: epoll
+ */
+#include <sys/epoll.h>
+
+#include "blocked.h"
+
+static int poll_fd, leash[2];
+
+static void run(struct blocked *b)
+{
+	struct epoll_event event = { 0 };
+	int n = epoll_wait(poll_fd, &event, 1, -1);
+
+	check(n == 1 && event.data.u32 == 99, "epoll_wait: got %d (%s), data %u", n, strerror(errno), event.data.u32);
+}
+
+static struct blocked all[] = { { "epoll_wait", SYS_epoll_wait, run } };
+
+int main(void)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.u32 = 99 };
+
+	must(pipe(leash));
+	poll_fd = must(epoll_create1(EPOLL_CLOEXEC));
+	must(epoll_ctl(poll_fd, EPOLL_CTL_ADD, leash[0], &event));
+	blocked_start(all, COUNT(all));
+	victim_ready();
+	victim_wait();
+	must(write(leash[1], "x", 1));
+	blocked_join(all, COUNT(all));
+	return victim_end();
+}
