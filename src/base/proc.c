@@ -106,6 +106,7 @@ int dn_stat_parse(const char *text, struct dn_stat *ret)
 			case 27: s.end_code = v; break;
 			case 28: s.start_stack = v; break;
 			case 38: s.exit_signal = (int)v; break;
+			case 39: s.processor = (int)v; break;
 			case 45: s.start_data = v; break;
 			case 46: s.end_data = v; break;
 			case 47: s.start_brk = v; break;

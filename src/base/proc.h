@@ -36,6 +36,7 @@ struct dn_stat {
 	unsigned int num_threads;
 	uint64_t start_code, end_code, start_stack;
 	uint64_t start_data, end_data, start_brk, arg_start, arg_end, env_start, env_end;
+	int processor; /* it ran on last */
 	int exit_code; /* wait status; 0 without ptrace access */
 };
 

@@ -162,7 +162,7 @@ static int look_at_thread(struct dn_capture *c, struct dn_thread *t, Dn__Thread 
 	*ret = m;
 	m->tid = (uint32_t)t->tid;
 	m->signal_mask = t->sigmask;
-	m->remaining_ns = dn_thread_remaining(t);
+	m->remaining_ns = t->remaining_ns;
 	if (dn_message_bytes(&m->registers, &t->regs, sizeof(t->regs)) < 0 ||
 	    dn_message_bytes(&m->xsave, t->xsave, t->xsave_size) < 0)
 		return dn_error_set(err, -ENOMEM, "cannot describe thread %d", t->tid);

@@ -42,7 +42,7 @@ static int final_state(struct dn_thread *t, const Dn__Thread *m, struct dn_error
 
 	memcpy(&t->regs, m->registers.data, sizeof(t->regs));
 	t->sigmask = m->signal_mask;
-	dn_thread_resume_regs(t, m->remaining_ns, &regs);
+	dn_thread_resume_regs(t, m->remaining_ns, false, &regs);
 	int k = m->xsave.len ? dn_thread_set_xsave(t, m->xsave.data, m->xsave.len, err) : 0;
 	if (k == 0)
 		k = dn_thread_set_mask(t, t->sigmask, err);

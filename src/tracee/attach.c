@@ -10,6 +10,7 @@
  * Frames are put below the stack pointer of a thread that runs on the process's main stack, where such
  * frames are always put; never below small stacks that a runtime has cut out of its heap.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/memfd.h>
@@ -17,6 +18,7 @@
 #include <sys/pidfd.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
+#include <time.h>
 
 #include "base/log.h"
 #include "base/proc.h"
@@ -30,6 +32,7 @@
 
 #define FRAME_MAX (DN_XSAVE_MAX + 2048)
 #define CODE_MAX (64UL << 20) /* how much of one mapping is searched */
+#define STRAGGLER_TRIES 12
 #define CODE_PIECE 65536
 #define ERESTART_RESTARTBLOCK 516
 
@@ -94,6 +97,12 @@ static void look_at_code(struct dn_process *p, uint64_t start, uint64_t end, uns
 		s->sigreturn_at = start + (uint64_t)k->sigreturn_at;
 }
 
+static bool is_arena_name(const char *name)
+{
+	static const char prefix[] = "/memfd:" DN_ARENA_NAME " ";
+	return strncmp(name, prefix, sizeof(prefix) - 1) == 0;
+}
+
 static int look_around(struct dn_process *p, struct surroundings *s, struct dn_error *err)
 {
 	_cleanup_text_ struct dn_text maps = {};
@@ -116,7 +125,7 @@ static int look_around(struct dn_process *p, struct surroundings *s, struct dn_e
 		if (strcmp(name, "[stack]") == 0) {
 			s->stack_start = start;
 			s->stack_end = end;
-		} else if (strncmp(name, "/memfd:" DN_ARENA_NAME " ", 8 + strlen(DN_ARENA_NAME)) == 0) {
+		} else if (is_arena_name(name)) {
 			if (s->left_count < DN_ARRAY_LEN(s->left))
 				s->left[s->left_count++] = (__typeof__(s->left[0])){ start, end };
 			continue;
@@ -181,7 +190,7 @@ static int prepare_frame(struct bootstrap *b, struct dn_error *err)
 
 	if (!frame)
 		return dn_error_set(err, -ENOMEM, "cannot prepare process %d", t->process->pid);
-	dn_thread_resume_regs(t, dn_thread_remaining(t), &regs);
+	dn_thread_resume_regs(t, t->remaining_ns, false, &regs);
 	uint64_t at = frame_place(b, FRAME_MAX);
 	size_t size = 0;
 	if (b->around.sigreturn_at)
@@ -274,8 +283,40 @@ static int create_arena(struct bootstrap *b, struct dn_error *err)
 	return r < 0 ? r : r2;
 }
 
-/* Mappings and descriptors of a dunlin that was killed. */
-static void clear_leftovers(struct bootstrap *b)
+/* ---- what a dunlin that was killed has left ---- */
+
+static bool inside_leftover(const struct dn_thread *t, const struct surroundings *s)
+{
+	for (size_t i = 0; i < s->left_count; i++)
+		if (t->regs.rip >= s->left[i].start && t->regs.rip < s->left[i].end)
+			return true;
+	return false;
+}
+
+/* Threads that are still on their way home must not lose the code they are in. */
+static int let_stragglers_home(struct dn_process *p, const struct surroundings *s, struct dn_error *err)
+{
+	for (size_t i = 0; i < p->thread_count; i++) {
+		struct dn_thread *t = p->threads[i];
+		for (int tries = 0; inside_leftover(t, s); tries++) {
+			if (tries == STRAGGLER_TRIES)
+				return dn_error_say(err, -EBUSY, "thread %d of process %d is in the hands of another dunlin",
+						    t->tid, p->pid);
+			int r = dn_thread_continue(t, 0, err);
+			nanosleep(&(struct timespec){ .tv_nsec = 200000L << DN_MIN(tries, 8) }, NULL);
+			if (r == 0)
+				r = dn_thread_interrupt(t, err);
+			if (r == 0)
+				r = dn_thread_read_state(t, err);
+			if (r < 0)
+				return r;
+		}
+	}
+	return 0;
+}
+
+/* Called with a thread that can make system calls. */
+static int clear_leftovers(struct bootstrap *b, struct dn_error *err)
 {
 	struct dn_process *p = b->process;
 	char path[64], link[64];
@@ -284,18 +325,20 @@ static void clear_leftovers(struct bootstrap *b)
 	for (size_t i = 0; i < b->around.left_count; i++)
 		GADGET(b, "unmap", &none, NULL, SYS_munmap, b->around.left[i].start,
 		       b->around.left[i].end - b->around.left[i].start);
-	if (b->around.left_count == 0)
-		return;
-	dn_info("removed what a killed dunlin had left in process %d", p->pid);
-	for (int fd = 0; fd < 1024; fd++) {
-		snprintf(path, sizeof(path), "/proc/%d/fd/%d", p->pid, fd);
-		ssize_t n = readlink(path, link, sizeof(link) - 1);
+	snprintf(path, sizeof(path), "/proc/%d/fd", p->pid);
+	DIR *dir = opendir(path);
+	if (!dir)
+		return dn_error_set(err, -errno, "cannot list the descriptors of process %d", p->pid);
+	for (struct dirent *e; (e = readdir(dir));) {
+		ssize_t n = readlinkat(dirfd(dir), e->d_name, link, sizeof(link) - 1);
 		if (n <= 0)
 			continue;
 		link[n] = '\0';
-		if (strncmp(link, "/memfd:" DN_ARENA_NAME " ", 8 + strlen(DN_ARENA_NAME)) == 0)
-			GADGET(b, "close", &none, NULL, SYS_close, (uint64_t)fd);
+		if (is_arena_name(link))
+			GADGET(b, "close", &none, NULL, SYS_close, strtoul(e->d_name, NULL, 10));
 	}
+	closedir(dir);
+	return 0;
 }
 
 int dn_process_attach(struct dn_process *p, struct dn_error *err)
@@ -305,12 +348,16 @@ int dn_process_attach(struct dn_process *p, struct dn_error *err)
 	int r = look_around(p, &b.around, err);
 	if (r < 0)
 		return r;
+	r = let_stragglers_home(p, &b.around, err);
+	if (r < 0)
+		return r;
 	b.thread = choose(p, &b.around);
 	r = prepare_frame(&b, err);
 	if (r < 0)
 		return r;
-	clear_leftovers(&b);
-	r = create_arena(&b, err);
+	r = clear_leftovers(&b, err);
+	if (r == 0)
+		r = create_arena(&b, err);
 	int r2 = settle(&b, r < 0 ? NULL : err);
 	if (r < 0 || r2 < 0)
 		return r < 0 ? r : r2;
@@ -377,10 +424,17 @@ int dn_process_release(struct dn_process *p, struct dn_error *err)
 		struct user_regs_struct regs;
 		if (!t->held)
 			continue;
-		int64_t left = dn_thread_remaining(t);
+		/* Asked to stop, but something failed before we saw it stop. */
+		if (!t->held_at && dn_thread_await_stop(t, 1000, NULL) <= 0)
+			continue;
+		int64_t left = t->remaining_ns;
 		if (left > 0) /* time went on while we held it */
 			left = DN_MAX(left - (int64_t)(dn_now_ns() - t->held_at), 0);
-		dn_thread_resume_regs(t, left, &regs);
+		/* Where the estimate failed, the kernel still knows when to wake it. */
+		if (t->asleep_ns < 0 && (long)t->regs.rax == -ERESTART_RESTARTBLOCK)
+			regs = t->regs;
+		else
+			dn_thread_resume_regs(t, left, true, &regs);
 		r = memcmp(&regs, &t->regs, sizeof(regs)) ? dn_thread_set_regs(t, &regs, first ? NULL : err) : 0;
 		int r2 = dn_thread_detach(t, 0, first || r ? NULL : err);
 		if (first == 0)

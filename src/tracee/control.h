@@ -60,6 +60,9 @@ int dn_process_add_thread(struct dn_process *p, pid_t tid, struct dn_thread **re
 int dn_process_look(struct dn_process *p, struct dn_error *err);
 int dn_process_hold(struct dn_process *p, unsigned int timeout_ms, struct dn_error *err);
 
+/* Registers, mask, XSAVE state and sleep of a thread that was just stopped; sets right what the stop changed. */
+int dn_thread_read_state(struct dn_thread *t, struct dn_error *err);
+
 /* Gives all threads of a held process a remote: puts the arena into the process. */
 int dn_process_attach(struct dn_process *p, struct dn_error *err);
 /* Removes the arena of a process whose threads are all stopped with their own registers. */
@@ -70,11 +73,14 @@ int dn_process_release(struct dn_process *p, struct dn_error *err);
 
 /* ---- interrupted system calls (resume.c) ---- */
 
-/* What is left of the timeout of the timed call that the thread was interrupted in, ns; -1: none. */
-int64_t dn_thread_remaining(struct dn_thread *t);
+/* What is left of the timeout of the timed call that the thread was interrupted in, ns; -1: none.  To be asked
+ * once, at the stop: resuming may rewrite the memory that tells it. */
+int64_t dn_syscall_remaining(struct dn_thread *t);
 /* Makes regs such that the thread goes on as if it had not been held: an interrupted call is restarted,
- * a timed one with what is left of its timeout (scratch memory below the red zone is used for it). */
-void dn_thread_resume_regs(struct dn_thread *t, int64_t remaining_ns, struct user_regs_struct *regs);
+ * a timed one with what is left of its timeout (scratch memory below the red zone is used for it).
+ * kernel_knows: its restart block is intact, a call that it restarted already can be left to it. */
+void dn_thread_resume_regs(struct dn_thread *t, int64_t remaining_ns, bool kernel_knows,
+			   struct user_regs_struct *regs);
 /* Is the system call that the thread is in a timed one?  Used by dn_process_look. */
 bool dn_syscall_is_timed(long nr);
 /* Did a call return EINTR that would have been restarted, were it like its relatives? */

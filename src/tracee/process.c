@@ -15,6 +15,7 @@
 #include "base/util.h"
 #include "tracee/arena.h"
 #include "tracee/control.h"
+#include "tracee/sleep.h"
 
 #define ERESTARTNOHAND 514
 
@@ -122,61 +123,6 @@ static int list_threads(struct dn_process *p, size_t *ret_new, struct dn_error *
 	return r;
 }
 
-/* ---- how long has it been asleep? ---- */
-
-struct sched_facts {
-	double exec_start_ms;
-	uint64_t switches;
-};
-
-static int read_sched(pid_t pid, pid_t tid, struct sched_facts *ret)
-{
-	_cleanup_text_ struct dn_text t = {};
-
-	if (dn_read_text(&t, NULL, "/proc/%d/task/%d/sched", pid, tid) < 0)
-		return -ENOENT;
-	const char *start = strstr(t.data, "se.exec_start"), *switches = strstr(t.data, "\nnr_switches");
-	if (!start || !(start = strchr(start, ':')) || !switches || !(switches = strchr(switches, ':')))
-		return -EINVAL;
-	ret->exec_start_ms = strtod(start + 1, NULL);
-	ret->switches = strtoull(switches + 1, NULL, 10);
-	return 0;
-}
-
-int dn_process_look(struct dn_process *p, struct dn_error *err)
-{
-	size_t found;
-	int r = list_threads(p, &found, err);
-
-	for (size_t i = 0; r == 0 && i < p->thread_count; i++) {
-		struct dn_thread *t = p->threads[i];
-		_cleanup_text_ struct dn_text call = {};
-		struct sched_facts it, now;
-		if (dn_read_text(&call, NULL, "/proc/%d/task/%d/syscall", p->pid, t->tid) < 0)
-			continue;
-		if (call.data[0] == 'r' || !dn_syscall_is_timed(strtol(call.data, NULL, 10)))
-			continue;
-		sched_yield(); /* brings our own exec_start up to now */
-		if (read_sched(p->pid, t->tid, &it) < 0 || read_sched(getpid(), gettid(), &now) < 0)
-			continue;
-		t->asleep_since = dn_now_ns() - (uint64_t)DN_MAX((now.exec_start_ms - it.exec_start_ms) * 1e6, 0.0);
-		t->asleep_switches = it.switches;
-	}
-	return r;
-}
-
-/* A thread that ran between the look and the stop has begun another sleep since. */
-static void settle_sleep(struct dn_thread *t)
-{
-	struct sched_facts it;
-
-	t->asleep_ns = -1;
-	if (!t->asleep_since)
-		return;
-	if (read_sched(t->process->pid, t->tid, &it) == 0 && it.switches == t->asleep_switches + 1)
-		t->asleep_ns = (int64_t)(dn_now_ns() - t->asleep_since);
-}
-
 /* A thread held in a restartable sequence goes to its abort handler, as after a preemption: the kernel
  * forgets the section at the first system call that we make the thread do. */
 static void abort_rseq(struct dn_thread *t)
@@ -197,7 +143,7 @@ static void abort_rseq(struct dn_thread *t)
 	dn_process_write(t->process, c.pointer + RSEQ_CS_OFFSET, &section, sizeof(section), NULL);
 }
 
-static int read_state(struct dn_thread *t, struct dn_error *err)
+int dn_thread_read_state(struct dn_thread *t, struct dn_error *err)
 {
 	int r = dn_thread_get_regs(t, &t->regs, err);
 	if (r == 0)
@@ -210,7 +156,8 @@ static int read_state(struct dn_thread *t, struct dn_error *err)
 	if (t->regs.cs != 0x33)
 		return dn_error_refuse(err, "process %d is a 32-bit program: only 64-bit programs can be captured",
 				       t->process->pid);
-	settle_sleep(t);
+	dn_sleep_settle(t);
+	t->remaining_ns = dn_syscall_remaining(t);
 	struct user_regs_struct before = t->regs;
 	if (dn_syscall_hides_restart(&t->regs))
 		t->regs.rax = (unsigned long long)-ERESTARTNOHAND;
@@ -224,6 +171,16 @@ static void forget_thread(struct dn_process *p, size_t i)
 	free(p->threads[i]);
 	memmove(&p->threads[i], &p->threads[i + 1], (p->thread_count - i - 1) * sizeof(*p->threads));
 	p->thread_count--;
+}
+
+int dn_process_look(struct dn_process *p, struct dn_error *err)
+{
+	size_t found;
+	int r = list_threads(p, &found, err);
+
+	if (r == 0)
+		dn_sleep_look(p);
+	return r;
 }
 
 int dn_process_hold(struct dn_process *p, unsigned int timeout_ms, struct dn_error *err)
@@ -251,7 +208,7 @@ int dn_process_hold(struct dn_process *p, unsigned int timeout_ms, struct dn_err
 				continue;
 			}
 			if (r > 0)
-				r = read_state(t, err);
+				r = dn_thread_read_state(t, err);
 			if (r < 0)
 				return r;
 			held++;

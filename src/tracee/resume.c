@@ -21,6 +21,7 @@
 #define ERESTARTNOHAND 514
 #define ERESTART_RESTARTBLOCK 516
 #define TIMER_ABSTIME_FLAG 1
+#define SCRATCH 64 /* below the red zone, and below what the loop leaves there when it goes home */
 #define NS_PER_S 1000000000LL
 #define NS_PER_MS 1000000LL
 #define SYS_epoll_pwait2_nr 441
@@ -74,6 +75,27 @@ bool dn_syscall_is_timed(long nr)
 	return c && c->unit != NO_TIMEOUT;
 }
 
+/* A call that the kernel restarted already once (after SIGSTOP and SIGCONT, or a dunlin that was killed) goes
+ * by the number of restart_syscall.  Which one it was is told by the code in front of the instruction:
+ * mov $nr, %eax; syscall, with at most a few instructions between. */
+static void unmask_restarted(struct dn_thread *t, struct user_regs_struct *regs)
+{
+	unsigned char code[32];
+
+	if ((long)regs->orig_rax != SYS_restart_syscall || (long)regs->rax != -ERESTART_RESTARTBLOCK)
+		return;
+	if (dn_process_read(t->process, regs->rip - sizeof(code), code, sizeof(code), NULL) < 0)
+		return;
+	for (size_t i = sizeof(code) - 7; i > 0; i--) {
+		uint32_t nr;
+		memcpy(&nr, code + i + 1, sizeof(nr));
+		if (code[i] == 0xb8 && (nr == SYS_nanosleep || nr == SYS_clock_nanosleep || nr == SYS_poll || nr == SYS_futex)) {
+			regs->orig_rax = nr;
+			return;
+		}
+	}
+}
+
 /* The timed call that the thread was interrupted in, with a relative timeout; NULL: none. */
 static const struct timed_call *relative_call(struct user_regs_struct *regs)
 {
@@ -101,11 +123,13 @@ static int read_timespec(struct dn_thread *t, uint64_t addr, int64_t *ns)
 	return 0;
 }
 
-int64_t dn_thread_remaining(struct dn_thread *t)
+int64_t dn_syscall_remaining(struct dn_thread *t)
 {
-	struct user_regs_struct *regs = &t->regs;
-	const struct timed_call *c = relative_call(regs);
+	struct user_regs_struct copy = t->regs, *regs = &copy;
 	int64_t timeout;
+
+	unmask_restarted(t, regs);
+	const struct timed_call *c = relative_call(regs);
 
 	if (!c || c->unit == NO_TIMEOUT)
 		return -1;
@@ -125,9 +149,12 @@ int64_t dn_thread_remaining(struct dn_thread *t)
 	return timeout > asleep ? timeout - asleep : 0;
 }
 
-void dn_thread_resume_regs(struct dn_thread *t, int64_t remaining_ns, struct user_regs_struct *ret)
+void dn_thread_resume_regs(struct dn_thread *t, int64_t remaining_ns, bool kernel_knows, struct user_regs_struct *ret)
 {
 	struct user_regs_struct regs = t->regs;
+
+	if (!kernel_knows)
+		unmask_restarted(t, &regs);
 	const struct timed_call *c = relative_call(&regs);
 
 	if (c && c->unit == MILLISECONDS && remaining_ns >= 0) {
@@ -135,7 +162,7 @@ void dn_thread_resume_regs(struct dn_thread *t, int64_t remaining_ns, struct use
 		*argument(&regs, c->argument) = (uint64_t)DN_MIN(ms, (int64_t)INT32_MAX);
 	} else if (c && c->unit == TIMESPEC && remaining_ns >= 0) {
 		struct timespec ts = { remaining_ns / NS_PER_S, remaining_ns % NS_PER_S };
-		uint64_t at = DN_ALIGN_DOWN(regs.rsp - 128 - sizeof(ts), 16);
+		uint64_t at = DN_ALIGN_DOWN(regs.rsp - 128 - SCRATCH, 16);
 		if (dn_process_write(t->process, at, &ts, sizeof(ts), NULL) < 0) {
 			*ret = regs; /* no stack to speak of: leave it to the kernel */
 			return;

@@ -26,6 +26,7 @@ struct dn_thread {
 	int64_t asleep_ns;	/* how long it had been in its timed system call when held, -1: not in one */
 	uint64_t asleep_since;	/* dn_now_ns() when it fell asleep, 0: unknown */
 	uint64_t asleep_switches; /* its context switches until then */
+	int64_t remaining_ns;	/* what was left of that call's timeout when held; -1: no timeout */
 	uint64_t held_at;	/* dn_now_ns() of the stop */
 	bool held;
 	struct dn_remote *remote;    /* NULL until dn_remote_attach */

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* cmd_restart.c - dunlin restart: a program out of a file, in the foreground or on its own */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/json.h"
+#include "base/util.h"
+#include "cli/cli.h"
+
+struct arguments {
+	struct dn_cli cli;
+	const char *image;
+	struct dn_restart_options options;
+};
+
+enum { KEY_DETACH = 0x2000, KEY_ROLLBACK, KEY_WORKERS };
+
+static const struct argp_option options[] = {
+	{ "detach", KEY_DETACH, NULL, 0, "Return as soon as the program runs", 0 },
+	{ "rollback-files", KEY_ROLLBACK, NULL, 0,
+	  "Cut files that the program was writing, and that have grown since, back to their size at the checkpoint", 0 },
+	{ "workers", KEY_WORKERS, "N", 0, "Threads that copy memory (one per processor, at most 4)", 0 },
+	{},
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct arguments *a = state->input;
+	char *end;
+
+	switch (key) {
+	case KEY_DETACH: a->options.detach = true; break;
+	case KEY_ROLLBACK: a->options.rollback_files = true; break;
+	case KEY_WORKERS:
+		a->options.workers = (unsigned int)strtoul(arg, &end, 10);
+		if (end == arg || *end || a->options.workers == 0 || a->options.workers > 64)
+			argp_error(state, "%s is no number of threads", arg);
+		break;
+	case ARGP_KEY_ARG:
+		if (a->image)
+			argp_error(state, "one image only");
+		a->image = arg;
+		break;
+	case ARGP_KEY_END:
+		if (!a->image)
+			argp_error(state, "which image? Give its file, or - for standard input");
+		break;
+	default: return ARGP_ERR_UNKNOWN;
+	}
+	return 0;
+}
+
+/* A terminal sends its signals to the whole foreground group: then the program has them already. */
+static bool has_it_already(const siginfo_t *info, pid_t pid)
+{
+	return info->si_code == SI_KERNEL && getpgid(pid) == getpgrp();
+}
+
+/* Ends as the program ended. */
+static int __attribute__((noreturn)) end_like(int status)
+{
+	if (WIFEXITED(status))
+		exit(WEXITSTATUS(status));
+	const struct rlimit no_core = {};
+	sigset_t one;
+	setrlimit(RLIMIT_CORE, &no_core);
+	signal(WTERMSIG(status), SIG_DFL);
+	sigemptyset(&one);
+	sigaddset(&one, WTERMSIG(status));
+	raise(WTERMSIG(status));
+	sigprocmask(SIG_UNBLOCK, &one, NULL);
+	exit(128 + WTERMSIG(status));
+}
+
+/* Stops when the program stops, goes on when it is told to go on. */
+static void stop_like(pid_t pid, int sig)
+{
+	sigset_t cont;
+
+	kill(getpid(), sig == SIGTSTP || sig == SIGTTIN || sig == SIGTTOU ? SIGSTOP : sig);
+	sigemptyset(&cont);
+	sigaddset(&cont, SIGCONT);
+	sigtimedwait(&cont, NULL, &(struct timespec){});
+	kill(pid, SIGCONT);
+}
+
+static void __attribute__((noreturn)) accompany(pid_t pid, const sigset_t *signals)
+{
+	for (;;) {
+		siginfo_t info;
+		int status;
+		pid_t w = waitpid(pid, &status, WNOHANG | WUNTRACED);
+		if (w == pid && WIFSTOPPED(status))
+			stop_like(pid, WSTOPSIG(status));
+		else if (w == pid)
+			end_like(status);
+		else if (w < 0 && errno == ECHILD)
+			exit(1);
+		if (sigwaitinfo(signals, &info) < 0 || info.si_signo == SIGCHLD)
+			continue;
+		if (!has_it_already(&info, pid))
+			kill(pid, info.si_signo);
+	}
+}
+
+static void print_result(const struct arguments *a, const struct dn_stats *s, pid_t pid)
+{
+	if (a->cli.json) {
+		struct dn_json j = DN_JSON_INIT(stdout);
+		dn_json_object(&j, NULL);
+		dn_json_text(&j, "status", "done");
+		dn_json_uint(&j, "pid", (uint64_t)pid);
+		dn_json_uint(&j, "processes", s->processes);
+		dn_json_uint(&j, "threads", s->threads);
+		dn_json_ms(&j, "total_ms", s->total_ns);
+		dn_json_object_end(&j);
+		dn_json_finish(&j);
+		fflush(stdout);
+	} else if (a->cli.verbosity > 0) {
+		fprintf(stderr, "dunlin: process %d runs again (%u in all, %u threads), after %.0f ms\n", pid, s->processes,
+			s->threads, (double)s->total_ns / 1e6);
+	}
+}
+
+int dn_cmd_restart(int argc, char **argv)
+{
+	static const struct argp argp = { options, parse, "IMAGE",
+					  "Bring the program in IMAGE back to life ('-': standard input). In the foreground, "
+					  "dunlin passes signals on to it and ends with its exit status.", NULL, NULL, NULL };
+	struct arguments a = { .options = DN_RESTART_OPTIONS_INIT };
+	struct dn_stats stats = {};
+	struct dn_error err = {};
+	sigset_t signals;
+	pid_t pid = 0;
+
+	dn_cli_parse(&a.cli, &argp, argc, argv);
+	a.options.stats = &stats;
+	a.options.progress = dn_cli_progress;
+	a.options.progress_arg = &a.cli;
+	/* From here on they are the program's: what comes while it is built is passed on afterwards. */
+	sigfillset(&signals);
+	sigdelset(&signals, SIGSEGV);
+	sigdelset(&signals, SIGBUS);
+	sigdelset(&signals, SIGILL);
+	sigdelset(&signals, SIGFPE);
+	sigdelset(&signals, SIGABRT);
+	sigdelset(&signals, SIGTSTP);
+	if (!a.options.detach)
+		sigprocmask(SIG_BLOCK, &signals, NULL);
+	int r = dn_restart(a.image, &a.options, &pid, &err);
+	if (r == 0)
+		r = dn_cli_write_stats(&a.cli, "restart", &stats, &err);
+	if (r == 0)
+		print_result(&a, &stats, pid);
+	if (r == 0 && !a.options.detach)
+		accompany(pid, &signals);
+	return dn_cli_end(&a.cli, r, &err);
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* sleep.c - how long a thread has been asleep in a timed system call
+ *
+ * The kernel does not say when a relative timeout ends, but se.exec_start in /proc/PID/sched is the time
+ * when a thread ran last, by the task clock of the processor it ran on.  These clocks differ by what each
+ * processor has lost to interrupts and to the hypervisor; so dunlin reads its own exec_start on the same
+ * processor to translate into CLOCK_MONOTONIC.  Time lost during the sleep makes the estimate too short,
+ * never too long: a timeout may end late by that, it does not end early.
+ */
+#include "tracee/sleep.h"
+
+#include <sched.h>
+
+#include "base/proc.h"
+#include "base/util.h"
+#include "tracee/control.h"
+
+#define CPUS_MAX 1024
+#define LEARN_TRIES 3
+
+struct sched_facts {
+	double exec_start_ms;
+	uint64_t switches;
+};
+
+/* CLOCK_MONOTONIC minus task clock, per processor. */
+struct clocks {
+	struct { bool known, usable; double offset_ms; } cpu[CPUS_MAX];
+	cpu_set_t before;
+	bool moved;
+};
+
+static int read_sched(pid_t pid, pid_t tid, struct sched_facts *ret)
+{
+	_cleanup_text_ struct dn_text t = {};
+
+	if (dn_read_text(&t, NULL, "/proc/%d/task/%d/sched", pid, tid) < 0)
+		return -1;
+	const char *start = strstr(t.data, "se.exec_start"), *switches = strstr(t.data, "\nnr_switches");
+	if (!start || !(start = strchr(start, ':')) || !switches || !(switches = strchr(switches, ':')))
+		return -1;
+	ret->exec_start_ms = strtod(start + 1, NULL);
+	ret->switches = strtoull(switches + 1, NULL, 10);
+	return 0;
+}
+
+/* Moves to the processor and reads its task clock by what the scheduler notes of ourselves. */
+static void learn_clock(struct clocks *c, int cpu)
+{
+	struct sched_facts own;
+	cpu_set_t one;
+
+	c->cpu[cpu].known = true;
+	if (!c->moved && sched_getaffinity(0, sizeof(c->before), &c->before) < 0)
+		return;
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	if (sched_setaffinity(0, sizeof(one), &one) < 0)
+		return;
+	c->moved = true;
+	for (int i = 0; i < LEARN_TRIES; i++) {
+		sched_yield(); /* brings exec_start up to now */
+		if (read_sched(getpid(), gettid(), &own) < 0)
+			return;
+		/* Now is later than exec_start: each try errs to the same, safe side. */
+		double offset = (double)dn_now_ns() / 1e6 - own.exec_start_ms;
+		if (i == 0 || offset < c->cpu[cpu].offset_ms)
+			c->cpu[cpu].offset_ms = offset;
+	}
+	c->cpu[cpu].usable = true;
+}
+
+static void look_at_thread(struct dn_thread *t, struct clocks *c)
+{
+	_cleanup_text_ struct dn_text call = {};
+	struct sched_facts it;
+	struct dn_stat st;
+	pid_t pid = t->process->pid;
+
+	if (dn_read_text(&call, NULL, "/proc/%d/task/%d/syscall", pid, t->tid) < 0 || call.data[0] == 'r' ||
+	    !dn_syscall_is_timed(strtol(call.data, NULL, 10)))
+		return;
+	if (dn_stat_read(pid, t->tid, &st, NULL) < 0 || st.processor < 0 || st.processor >= CPUS_MAX)
+		return;
+	if (!c->cpu[st.processor].known)
+		learn_clock(c, st.processor);
+	if (!c->cpu[st.processor].usable || read_sched(pid, t->tid, &it) < 0)
+		return;
+	double since = it.exec_start_ms + c->cpu[st.processor].offset_ms;
+	t->asleep_since = since > 0 ? (uint64_t)(since * 1e6) : 0;
+	t->asleep_switches = it.switches;
+}
+
+void dn_sleep_look(struct dn_process *p)
+{
+	_cleanup_free_ struct clocks *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return;
+	for (size_t i = 0; i < p->thread_count; i++)
+		look_at_thread(p->threads[i], c);
+	if (c->moved)
+		sched_setaffinity(0, sizeof(c->before), &c->before);
+}
+
+void dn_sleep_settle(struct dn_thread *t)
+{
+	struct sched_facts it;
+
+	t->asleep_ns = -1;
+	if (!t->asleep_since || t->asleep_since > t->held_at)
+		return;
+	/* The stop itself is one switch; more, and it has begun another sleep since. */
+	if (read_sched(t->process->pid, t->tid, &it) == 0 && it.switches == t->asleep_switches + 1)
+		t->asleep_ns = (int64_t)(t->held_at - t->asleep_since);
+}
