@@ -54,6 +54,7 @@ struct dn_checkpoint_options {
 	dn_progress_fn *progress;
 	void *progress_arg;
 	struct dn_stats *stats;
+	const volatile int *cancel; /* set to non-zero (by a signal handler, say): give up, with -EINTR */
 };
 #define DN_CHECKPOINT_OPTIONS_INIT { .size = sizeof(struct dn_checkpoint_options), .hold_timeout_ms = 10000 }
 

@@ -204,9 +204,9 @@ static int write_threads(struct dn_capture *c, struct dn_process *p, struct subj
 
 static int write_process(struct dn_capture *c, struct dn_process *p, struct subject *s, struct dn_error *err)
 {
-	int r = 0;
+	int r = dn_capture_cancelled(c, err);
 
-	if (!p->zombie) {
+	if (r == 0 && !p->zombie) {
 		r = dn_task_capture(c, p->threads[0], DN_SCOPE_PROCESS, s->process, NULL, err);
 		if (r == 0)
 			r = dn_memory_fill_mm(c, p, s->process, err);
@@ -314,6 +314,8 @@ static int run(struct dn_capture *c, pid_t pid, const char *image, struct dn_sta
 	if (r == 0)
 		r = dn_memory_write_pages(c, err);
 	stats->pages_ns = dn_now_ns() - t2;
+	if (r == 0)
+		r = dn_capture_cancelled(c, err);
 	if (r == 0)
 		r = finish(c, held_at, stats, err);
 	stats->processes = (uint32_t)c->process_count;

@@ -33,6 +33,13 @@ struct dn_process *dn_capture_process(struct dn_capture *c, pid_t pid)
 	return NULL;
 }
 
+int dn_capture_cancelled(const struct dn_capture *c, struct dn_error *err)
+{
+	if (c->options->cancel && *c->options->cancel)
+		return dn_error_say(err, -EINTR, "interrupted: nothing was written, the program runs on");
+	return 0;
+}
+
 /* ---- what shows from outside ---- */
 
 static int check_namespaces(pid_t pid, struct dn_error *err)
@@ -160,6 +167,9 @@ static int hold_children_of(struct dn_capture *c, struct dn_process *p, pid_t ti
 					    p->pid);
 		if (dn_capture_process(c, child))
 			continue;
+		r = dn_capture_cancelled(c, err);
+		if (r < 0)
+			return r;
 		size_t before = c->process_count;
 		r = hold_one(c, child, p, err);
 		*ret_new += c->process_count - before;

@@ -86,6 +86,13 @@ static void print_result(const struct arguments *a, const struct dn_stats *s)
 	}
 }
 
+static volatile int cancelled;
+
+static void cancel(int sig)
+{
+	cancelled = sig;
+}
+
 int dn_cmd_checkpoint(int argc, char **argv)
 {
 	static const struct argp argp = { options, parse, "PID -o IMAGE",
@@ -100,7 +107,11 @@ int dn_cmd_checkpoint(int argc, char **argv)
 	a.options.stats = &stats;
 	a.options.progress = dn_cli_progress;
 	a.options.progress_arg = &a.cli;
+	a.options.cancel = &cancelled;
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGINT, cancel);
+	signal(SIGTERM, cancel);
+	signal(SIGHUP, cancel);
 	int r = dn_checkpoint(a.pid, a.image, &a.options, &err);
 	if (r == 0)
 		r = dn_cli_write_stats(&a.cli, "checkpoint", &stats, &err);

@@ -24,6 +24,9 @@ struct dn_capture {
 	struct dn_task_memo *tasks;    /* NULL until needed */
 };
 
+/* -EINTR once the caller does not want it any more. */
+int dn_capture_cancelled(const struct dn_capture *c, struct dn_error *err);
+
 /* Is this pid one of the tree's processes? */
 struct dn_process *dn_capture_process(struct dn_capture *c, pid_t pid);
 

@@ -332,6 +332,17 @@ static bool told(const Dn__Process *parent, pid_t child)
 	return true;
 }
 
+static const Dn__Process *process_of(struct dn_restore *r, const struct dn_process *seed)
+{
+	size_t n;
+	struct dn_image_process *p = dn_image_processes(r->image, &n);
+
+	for (size_t i = 0; i < n; i++)
+		if (r->seeds[i] == seed)
+			return p[i].process;
+	return NULL;
+}
+
 int dn_family_stop(struct dn_restore *r, struct dn_error *err)
 {
 	size_t n;
@@ -342,15 +353,14 @@ int dn_family_stop(struct dn_restore *r, struct dn_error *err)
 		const Dn__Process *m = p[i].process;
 		if (m->state != DN__PROCESS__STATE__STOPPED)
 			continue;
-		int sig = m->stop_signal == SIGTSTP || m->stop_signal == SIGTTIN || m->stop_signal == SIGTTOU
-				  ? (int)m->stop_signal : SIGSTOP;
-		k = dn_seed_stop(r->seeds[i], sig, err);
 		struct dn_process *parent = r->seeds[i]->parent;
-		for (size_t q = 0; k == 0 && parent && q < n; q++)
-			if (r->seeds[q] == parent && told(p[q].process, (pid_t)m->pid))
-				k = dn_remote_call(parent->threads[0]->remote, "take note of a stopped child", NULL, err,
-						   SYS_waitid,
-						   (const uint64_t[6]){ P_PID, m->pid, 0, WSTOPPED | WNOHANG });
+		const Dn__Process *pm = parent ? process_of(r, parent) : NULL;
+		bool is_news = pm && !told(pm, (pid_t)m->pid);
+		/* SIGSTOP always works; which signal it was shows only to a parent that has not asked yet. */
+		k = dn_seed_stop(r->seeds[i], is_news ? (int)m->stop_signal : SIGSTOP, err);
+		if (k == 0 && parent && !is_news)
+			k = dn_remote_call(parent->threads[0]->remote, "take note of a stopped child", NULL, err, SYS_waitid,
+					   (const uint64_t[6]){ P_PID, m->pid, 0, WSTOPPED | WNOHANG });
 	}
 	return k;
 }
