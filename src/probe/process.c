@@ -145,6 +145,17 @@ static int probe_kcmp(char *detail)
 	return same == 0 && differs > 0 ? 0 : dn_probe_no(detail, EIO, "kcmp said %ld and %ld", same, differs);
 }
 
+static int probe_children(char *detail)
+{
+	_cleanup_text_ struct dn_text t = {};
+	pid_t pid = dn_probe_child(NULL, NULL);
+
+	int r = dn_read_text(&t, NULL, "/proc/self/task/%d/children", getpid());
+	if (r < 0)
+		return dn_probe_no(detail, -r, "/proc/PID/task/TID/children");
+	return strtol(t.data, NULL, 10) == pid ? 0 : dn_probe_no(detail, EIO, "a child is not listed");
+}
+
 static int probe_set_tid(char *detail)
 {
 	pid_t free_pid = fork();
@@ -345,6 +356,7 @@ const struct dn_probe dn_probes_process[] = {
 	  probe_dispatch },
 	{ "pidfd", "duplicates of a process's descriptors", "a kernel from 5.6 on; allow ptrace", true, probe_pidfd },
 	{ "kcmp", "file descriptions shared by dup and fork", "a kernel with CONFIG_KCMP", true, probe_kcmp },
+	{ "children", "finding the tree below a process", "a kernel with CONFIG_PROC_CHILDREN", true, probe_children },
 	{ "chosen pids", "restarting with the same pids (clone3 set_tid)",
 	  "run as root, with CAP_CHECKPOINT_RESTORE, or in user and pid namespaces of your own", true, probe_set_tid },
 	{ "PR_SET_MM_MAP", "command line, environment and heap of restarted processes",
