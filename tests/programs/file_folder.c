@@ -11,7 +11,7 @@ static unsigned int seen[FILES];
 /* Reads at most so many bytes of entries; small, so that the position in the kernel matters. */
 static bool read_some(int fd)
 {
-	_Alignas(8) char buffer[256];
+	_Alignas(8) char buffer[320];
 	long n = syscall(SYS_getdents64, fd, buffer, sizeof(buffer));
 
 	NEED(n >= 0);
