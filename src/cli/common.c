@@ -146,7 +146,10 @@ int dn_cli_write_stats(const struct dn_cli *cli, const char *operation, const st
 	bool to_stdout = strcmp(cli->stats_file, "-") == 0;
 	if (to_stdout && cli->stdout_taken)
 		return dn_error_say(err, -EINVAL, "--stats - and an image on standard output exclude each other: name a file");
-	_cleanup_file_ FILE *file = fopen(to_stdout ? "/dev/stdout" : cli->stats_file, "we");
+	fflush(stdout);
+	/* A duplicate: /dev/stdout opened anew would begin at the start of a file. */
+	_cleanup_file_ FILE *file = to_stdout ? fdopen(fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3), "w") :
+						fopen(cli->stats_file, "we");
 	if (!file)
 		return dn_error_set(err, -errno, "cannot write the statistics to %s", cli->stats_file);
 	struct dn_json j = DN_JSON_INIT(file);

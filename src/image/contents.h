@@ -15,6 +15,7 @@ struct dn_image {
 	char *name; /* for messages */
 	uint64_t size;
 	uint64_t image_id;
+	uint32_t version; /* of the format */
 
 	struct dn_kept_message *kept;
 	size_t kept_count, kept_cap;
@@ -51,6 +52,8 @@ int dn_contents_join(struct dn_image *image, struct dn_error *err);
 void dn_contents_finish(struct dn_image *image);
 /* NULL if there is none. */
 struct dn_image_process *dn_contents_process(const struct dn_image *image, uint32_t pid);
+/* Index in objects_by_id; object_count if there is none. */
+size_t dn_contents_object_index(const struct dn_image *image, uint32_t id);
 
 /* ---- validate.c, validate_files.c ---- */
 

@@ -256,7 +256,8 @@ void dn_contents_finish(struct dn_image *image)
 
 /* ---- look-ups ---- */
 
-static void *find_id(void *sorted, size_t count, uint32_t id)
+/* Where id is in an array sorted by id; count if it is not there. */
+static size_t find_index(void *sorted, size_t count, uint32_t id)
 {
 	void **array = sorted;
 	size_t low = 0, high = count;
@@ -268,7 +269,19 @@ static void *find_id(void *sorted, size_t count, uint32_t id)
 		else
 			high = middle;
 	}
-	return low < count && id_of(array[low]) == id ? array[low] : NULL;
+	return low < count && id_of(array[low]) == id ? low : count;
+}
+
+static void *find_id(void *sorted, size_t count, uint32_t id)
+{
+	size_t i = find_index(sorted, count, id);
+
+	return i < count ? ((void **)sorted)[i] : NULL;
+}
+
+size_t dn_contents_object_index(const struct dn_image *image, uint32_t id)
+{
+	return find_index(image->objects_by_id, image->object_count, id);
 }
 
 Dn__File *dn_image_file(const struct dn_image *image, uint32_t id)

@@ -117,6 +117,7 @@ static int check_file_header(struct dn_image *image, struct dn_error *err)
 	if (h.block != DN_BLOCK || h.version < h.compatible)
 		return say_damaged(image, 16, err, "the file header makes no sense");
 	image->image_id = h.image_id;
+	image->version = h.version;
 	return 0;
 }
 
