@@ -37,7 +37,7 @@
 #define ERESTART_RESTARTBLOCK 516
 
 /* What is found by reading /proc/PID/maps once. */
-struct surroundings {
+struct dn_surroundings {
 	uint64_t syscall_at, sigreturn_at; /* gadgets, 0: none */
 	uint64_t stack_start, stack_end;   /* [stack] */
 	struct { uint64_t start, end; } left[8]; /* what a killed dunlin left */
@@ -75,7 +75,7 @@ static void search_code(struct dn_process *p, uint64_t start, uint64_t end, stru
 }
 
 static void look_at_code(struct dn_process *p, uint64_t start, uint64_t end, unsigned long dev, unsigned long ino,
-			 unsigned long offset, struct surroundings *s)
+			 unsigned long offset, struct dn_surroundings *s)
 {
 	/* Per process of dunlin, not per capture: code files do not change under one inode while mapped. */
 	static __thread struct known_code known[KNOWN_MAX];
@@ -103,14 +103,18 @@ static bool is_arena_name(const char *name)
 	return strncmp(name, prefix, sizeof(prefix) - 1) == 0;
 }
 
-static int look_around(struct dn_process *p, struct surroundings *s, struct dn_error *err)
+static int look_around(struct dn_process *p, struct dn_error *err)
 {
 	_cleanup_text_ struct dn_text maps = {};
 	int r = dn_read_text(&maps, err, "/proc/%d/maps", p->pid);
+	struct dn_surroundings *s = r < 0 ? NULL : calloc(1, sizeof(*s));
 
 	if (r < 0)
 		return r;
-	*s = (struct surroundings){};
+	if (!s)
+		return dn_error_set(err, -ENOMEM, "cannot look around in process %d", p->pid);
+	free(p->around);
+	p->around = s;
 	for (char *line = maps.data, *next; line && *line; line = next) {
 		unsigned long start, end, offset, major, minor, ino;
 		char perms[5];
@@ -145,18 +149,18 @@ static int look_around(struct dn_process *p, struct surroundings *s, struct dn_e
 struct bootstrap {
 	struct dn_process *process;
 	struct dn_thread *thread;
-	struct surroundings around;
+	struct dn_surroundings *around;
 	uint64_t sp; /* for the gadget: the frame */
 	uint64_t name;
 };
 
-static bool on_stack(const struct dn_thread *t, const struct surroundings *s)
+static bool on_stack(const struct dn_thread *t, const struct dn_surroundings *s)
 {
 	return t->regs.rsp >= s->stack_start + FRAME_MAX + 256 && t->regs.rsp < s->stack_end;
 }
 
 /* The safest thread to start with: on the main stack, not in a restart block. */
-static struct dn_thread *choose(struct dn_process *p, const struct surroundings *s)
+static struct dn_thread *choose(struct dn_process *p, const struct dn_surroundings *s)
 {
 	struct dn_thread *best = p->threads[0];
 	int best_score = -1;
@@ -175,7 +179,7 @@ static struct dn_thread *choose(struct dn_process *p, const struct surroundings 
 /* Where the frame goes: below the red zone on the main stack, else at the far end of the main stack. */
 static uint64_t frame_place(struct bootstrap *b, size_t size)
 {
-	const struct surroundings *s = &b->around;
+	const struct dn_surroundings *s = b->around;
 
 	if (on_stack(b->thread, s) || s->stack_end - s->stack_start < 2 * FRAME_MAX)
 		return DN_ALIGN_DOWN(b->thread->regs.rsp - 128 - size, 64) - 8;
@@ -193,9 +197,9 @@ static int prepare_frame(struct bootstrap *b, struct dn_error *err)
 	dn_thread_resume_regs(t, t->remaining_ns, false, &regs);
 	uint64_t at = frame_place(b, FRAME_MAX);
 	size_t size = 0;
-	if (b->around.sigreturn_at)
+	if (b->around->sigreturn_at)
 		size = dn_arch_signal_frame(frame, FRAME_MAX, at, &regs, t->sigmask, t->xsave, t->xsave_size,
-					    b->around.sigreturn_at);
+					    b->around->sigreturn_at);
 	if (!size)
 		dn_debug("process %d has no way back by itself if dunlin is killed in the next moment",
 			 t->process->pid);
@@ -212,7 +216,7 @@ static int gadget_call(struct bootstrap *b, const char *what, long *ret, struct 
 {
 	struct user_regs_struct regs = b->thread->regs;
 
-	dn_arch_set_syscall(&regs, b->around.syscall_at, b->sp, nr, args);
+	dn_arch_set_syscall(&regs, b->around->syscall_at, b->sp, nr, args);
 	int r = dn_thread_set_regs(b->thread, &regs, err);
 	if (r == 0) /* only now: from here on the frame is what puts the mask right */
 		r = dn_thread_set_mask(b->thread, ~0ULL, err);
@@ -285,7 +289,7 @@ static int create_arena(struct bootstrap *b, struct dn_error *err)
 
 /* ---- what a dunlin that was killed has left ---- */
 
-static bool inside_leftover(const struct dn_thread *t, const struct surroundings *s)
+static bool inside_leftover(const struct dn_thread *t, const struct dn_surroundings *s)
 {
 	for (size_t i = 0; i < s->left_count; i++)
 		if (t->regs.rip >= s->left[i].start && t->regs.rip < s->left[i].end)
@@ -294,7 +298,7 @@ static bool inside_leftover(const struct dn_thread *t, const struct surroundings
 }
 
 /* Threads that are still on their way home must not lose the code they are in. */
-static int let_stragglers_home(struct dn_process *p, const struct surroundings *s, struct dn_error *err)
+static int let_stragglers_home(struct dn_process *p, const struct dn_surroundings *s, struct dn_error *err)
 {
 	for (size_t i = 0; i < p->thread_count; i++) {
 		struct dn_thread *t = p->threads[i];
@@ -322,9 +326,9 @@ static int clear_leftovers(struct bootstrap *b, struct dn_error *err)
 	char path[64], link[64];
 	long none;
 
-	for (size_t i = 0; i < b->around.left_count; i++)
-		GADGET(b, "unmap", &none, NULL, SYS_munmap, b->around.left[i].start,
-		       b->around.left[i].end - b->around.left[i].start);
+	for (size_t i = 0; i < b->around->left_count; i++)
+		GADGET(b, "unmap", &none, NULL, SYS_munmap, b->around->left[i].start,
+		       b->around->left[i].end - b->around->left[i].start);
 	snprintf(path, sizeof(path), "/proc/%d/fd", p->pid);
 	DIR *dir = opendir(path);
 	if (!dir)
@@ -345,13 +349,14 @@ int dn_process_attach(struct dn_process *p, struct dn_error *err)
 {
 	struct bootstrap b = { .process = p };
 
-	int r = look_around(p, &b.around, err);
+	int r = look_around(p, err);
 	if (r < 0)
 		return r;
-	r = let_stragglers_home(p, &b.around, err);
+	b.around = p->around;
+	r = let_stragglers_home(p, b.around, err);
 	if (r < 0)
 		return r;
-	b.thread = choose(p, &b.around);
+	b.thread = choose(p, b.around);
 	r = prepare_frame(&b, err);
 	if (r < 0)
 		return r;
@@ -370,16 +375,13 @@ int dn_process_attach(struct dn_process *p, struct dn_error *err)
 
 int dn_process_unmap_arena(struct dn_process *p, struct dn_error *err)
 {
-	struct bootstrap b = { .process = p };
+	struct bootstrap b = { .process = p, .around = p->around };
 	long none;
 
 	if (!p->arena || !p->arena->remote)
 		return 0;
-	int r = look_around(p, &b.around, err);
-	if (r < 0)
-		return r;
-	b.thread = choose(p, &b.around);
-	r = prepare_frame(&b, err);
+	b.thread = choose(p, b.around);
+	int r = prepare_frame(&b, err);
 	if (r < 0)
 		return r;
 	r = GADGET(&b, "unmap dunlin's memory", &none, err, SYS_munmap, p->arena->remote, p->arena->size);

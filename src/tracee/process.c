@@ -62,6 +62,7 @@ void dn_process_free(struct dn_process *p)
 		free(p->threads[i]);
 	}
 	free(p->threads);
+	free(p->around);
 	if (p->mem_fd >= 0)
 		close(p->mem_fd);
 	if (p->pidfd >= 0)

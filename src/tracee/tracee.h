@@ -44,6 +44,7 @@ struct dn_process {
 	bool zombie;
 	struct dn_thread **threads;
 	size_t thread_count, thread_cap;
+	struct dn_surroundings *around; /* where its own code makes system calls (attach.c) */
 	struct dn_arena *arena;	/* memory shared with the process while dunlin works on it */
 };
 
