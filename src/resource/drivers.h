@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* drivers.h - the drivers of open files, one in each file of that name */
+#pragma once
+
+#include "resource/resource.h"
+
+extern const struct dn_file_driver dn_driver_regular; /* files, folders, O_PATH; deleted files */
+extern const struct dn_file_driver dn_driver_device;  /* character devices without state */
+extern const struct dn_file_driver dn_driver_proc;
+extern const struct dn_file_driver dn_driver_pipe;
+extern const struct dn_file_driver dn_driver_fifo;
+extern const struct dn_file_driver dn_driver_memfd; /* and shared anonymous memory */
+extern const struct dn_file_driver dn_driver_timerfd;
+extern const struct dn_file_driver dn_driver_outside; /* standard streams that lead out of the tree */
