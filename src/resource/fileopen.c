@@ -420,6 +420,17 @@ int dn_files_open(struct dn_restore *r, struct dn_error *err)
 	return n;
 }
 
+int dn_files_start(struct dn_restore *r, struct dn_error *err)
+{
+	struct dn_open_files *o = r->files;
+	int n = 0;
+
+	for (size_t i = 0; i < o->count && n == 0; i++)
+		if (o->files[i].driver->start)
+			n = o->files[i].driver->start(r, o->files[i].message, o->files[i].fd, err);
+	return n;
+}
+
 int dn_files_descriptor(struct dn_restore *r, uint32_t file_id)
 {
 	struct dn_open_file *f = r->files ? dn_open_file(r->files, file_id) : NULL;

@@ -368,8 +368,5 @@ int dn_objects_seal(struct dn_restore *r, struct dn_error *err)
 
 	for (size_t i = 0; o && i < o->object_count && n == 0; i++)
 		n = seal_object(r, &o->objects[i], err);
-	for (size_t i = 0; o && i < o->count && n == 0; i++)
-		if (o->files[i].driver->start)
-			n = o->files[i].driver->start(r, o->files[i].message, o->files[i].fd, err);
 	return n;
 }

@@ -50,8 +50,7 @@ struct dn_file_driver {
 	/* Opens it in dunlin (close-on-exec, any number); the caller sets flags and position with
 	 * fcntl and lseek afterwards where the driver did not, and F_SETOWN/F_SETSIG later. */
 	int (*restore)(struct dn_restore *r, const Dn__File *file, int *ret_fd, struct dn_error *err);
-	/* Runs in dn_objects_seal(), shortly before the tree is let go: what counts from then on
-	 * (timers).  May be NULL. */
+	/* Runs in dn_files_start(): what counts from then on (timers).  May be NULL. */
 	int (*start)(struct dn_restore *r, const Dn__File *file, int fd, struct dn_error *err);
 	bool keeps_position; /* restore() sets position and flags itself, or they have no meaning */
 	/* A file of one of the processes being restored: opened when they all exist (in the first
@@ -96,9 +95,11 @@ int dn_objects_descriptor(struct dn_restore *r, uint32_t object_id);
  * that is not the process's, takes its locks, sets owner and signal.  Closing a file afterwards in the
  * seed may drop locks of the process: there must be no need for it. */
 int dn_files_install(struct dn_restore *r, struct dn_process *seed, const Dn__Process *message, struct dn_error *err);
-/* After all content was filled in, before the tree is let go: times, modes and seals of objects; starts
- * timers. */
+/* After all content was filled in, before any exe is set (a file that is open for writing cannot be
+ * one): times, modes and seals of objects.  None can be written by dunlin afterwards. */
 int dn_objects_seal(struct dn_restore *r, struct dn_error *err);
+/* Shortly before the tree is let go: starts what counts. */
+int dn_files_start(struct dn_restore *r, struct dn_error *err);
 void dn_files_capture_finish(struct dn_capture *c);
 void dn_files_restore_finish(struct dn_restore *r);
 

@@ -166,6 +166,8 @@ static int finish(struct dn_restore *r, struct dn_error *err)
 	int k = dn_family_stop(r, err);
 
 	if (k == 0)
+		k = dn_objects_seal(r, err); /* what is open for writing cannot become an exe */
+	if (k == 0)
 		k = for_living(r, protect, err);
 	if (k == 0)
 		k = for_living(r, add_threads, err);
@@ -174,8 +176,6 @@ static int finish(struct dn_restore *r, struct dn_error *err)
 	if (k == 0)
 		k = for_living(r, install, err);
 	if (k == 0)
-		k = dn_objects_seal(r, err);
-	if (k == 0)
 		k = for_living(r, seal, err);
 	if (k == 0)
 		k = dn_family_bury(r, err);
@@ -183,7 +183,7 @@ static int finish(struct dn_restore *r, struct dn_error *err)
 		k = stage(r, DN_STAGE_IDENTITY, err);
 	if (k == 0)
 		k = stage(r, DN_STAGE_LAST, err);
-	return k;
+	return k < 0 ? k : dn_files_start(r, err);
 }
 
 /* ---- the whole ---- */
