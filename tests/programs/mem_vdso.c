@@ -41,7 +41,7 @@ int main(void)
 
 	read_clocks(after);
 	for (size_t i = 1; i < CLOCKS; i++)
-		NEED(before[i] < after[i]);
+		NEED(before[i] <= after[i]);
 	NEED((char *)getauxval(AT_SYSINFO_EHDR) == vdso && !memcmp(vdso, "\177ELF", 4));
 	maps_line(vdso, line, sizeof(line));
 	NEED(strstr(line, "[vdso]"));
