@@ -209,11 +209,11 @@ static int write_process(struct dn_capture *c, struct dn_process *p, struct subj
 	if (r == 0 && !p->zombie) {
 		r = dn_task_capture(c, p->threads[0], DN_SCOPE_PROCESS, s->process, NULL, err);
 		if (r == 0)
+			r = dn_memory_capture_maps(c, p, err);
+		if (r == 0)
 			r = dn_memory_fill_mm(c, p, s->process, err);
 		if (r == 0)
 			r = dn_files_capture(c, p, s->process, err);
-		if (r == 0)
-			r = dn_memory_capture_maps(c, p, err);
 	}
 	if (r == 0)
 		r = dn_image_write_message(c->writer, DN_RECORD_PROCESS, &s->process->base, err);

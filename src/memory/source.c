@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* source.c - what pages there are to be stored, a record's worth at a time
+ *
+ * Three kinds of places give pieces: spaces that were planned (runs noted by plan.c), spaces that were
+ * not (the page tables are scanned now), and objects (extents of data in their file; or, where dunlin
+ * could not open that, what processes have of it in their shared mappings).
+ */
+#include "memory/source.h"
+
+#include <errno.h>
+
+#include "base/util.h"
+
+void dn_source_init(struct dn_source *s, struct dn_capture *c)
+{
+	memset(s, 0, offsetof(struct dn_source, scan));
+	s->c = c;
+	s->stage = DN_PAGES_COMMON;
+	s->scan.pagemap = -1;
+	s->offset = 0;
+	s->through = 0;
+	s->seen = NULL;
+	s->objects = dn_objects(c, &s->object_count);
+}
+
+void dn_source_finish(struct dn_source *s)
+{
+	dn_scan_finish(&s->scan);
+	free(s->seen);
+	s->seen = NULL;
+}
+
+static void put_piece(struct dn_source *s, const struct dn_map *m, const struct dn_run *run, bool exact)
+{
+	s->rest = (struct dn_piece){
+		.from = run->addr,
+		.addr = run->addr,
+		.exact = exact,
+		.unreadable = m && !(m->prot & PROT_READ),
+	};
+	s->rest_pages = run->pages;
+}
+
+/* ---- planned spaces ---- */
+
+static int next_planned(struct dn_source *s, const struct dn_space *space)
+{
+	for (;;) {
+		while (!s->left.pages) {
+			if (s->run == space->runs.count)
+				return 0;
+			enum dn_run_class class = dn_runs_get(&space->runs, s->run++, &s->left);
+			if (dn_run_common(class) != (s->stage == DN_PAGES_COMMON))
+				s->left.pages = 0;
+			s->left_exact = dn_run_exact(class);
+		}
+		while (s->map < space->count && space->maps[s->map].end <= s->left.addr)
+			s->map++;
+		struct dn_run run = s->left;
+		if (s->map == space->count || !dn_run_clip(&run, space->maps[s->map].start, space->maps[s->map].end)) {
+			s->left.pages = 0;
+			continue;
+		}
+		put_piece(s, &space->maps[s->map], &run, s->left_exact);
+		if (!dn_run_clip(&s->left, run.addr + run.pages * DN_PAGE_SIZE, UINT64_MAX))
+			s->left.pages = 0;
+		return 1;
+	}
+}
+
+/* ---- others ---- */
+
+static int next_scanned(struct dn_source *s, const struct dn_space *space, struct dn_error *err)
+{
+	struct dn_run run;
+	int r;
+
+	if (!s->started) {
+		r = dn_scan_init(&s->scan, space, false, err);
+		if (r < 0)
+			return r;
+		s->started = true;
+	}
+	r = dn_scan_next(&s->scan, &run, err);
+	if (r <= 0) {
+		dn_scan_finish(&s->scan);
+		return r;
+	}
+	const struct dn_map *m = &space->maps[s->scan.map];
+	/* Behind a page of zeroes of a file mapping the file would show through. */
+	put_piece(s, m, &run, m->kind == DN__VMA__KIND__FILE_PRIVATE);
+	return 1;
+}
+
+static int next_of_space(struct dn_source *s, const struct dn_space *space, struct dn_error *err)
+{
+	if (space->planned)
+		return next_planned(s, space);
+	if (s->stage == DN_PAGES_COMMON)
+		return 0;
+	return next_scanned(s, space, err);
+}
+
+/* ---- objects ---- */
+
+static int next_of_file(struct dn_source *s, const struct dn_object *o, struct dn_error *err)
+{
+	uint64_t size = o->message.size;
+
+	if (s->offset >= size)
+		return 0;
+	off_t data = lseek(o->fd, (off_t)s->offset, SEEK_DATA);
+	if (data < 0 && errno == ENXIO)
+		return 0;
+	off_t hole = data < 0 ? -1 : lseek(o->fd, data, SEEK_HOLE);
+	if (data < 0 || hole < 0) /* no such calls there: it is all data */
+		data = (off_t)s->offset, hole = (off_t)size;
+	uint64_t from = DN_ALIGN_DOWN(DN_MAX((uint64_t)data, s->offset), DN_PAGE_SIZE);
+	uint64_t to = DN_ALIGN_UP(DN_MIN((uint64_t)hole, size), DN_PAGE_SIZE);
+	if (from >= to)
+		return from >= size ? 0 : dn_error_say(err, -EIO, "cannot find the data of %s", o->message.name);
+	s->offset = to;
+	put_piece(s, NULL, &(struct dn_run){ .addr = from, .pages = (to - from) / DN_PAGE_SIZE }, false);
+	return 1;
+}
+
+/* The next mapping of the object, in any process; NULL when there is none. */
+static const struct dn_map *next_mapping(struct dn_source *s, const struct dn_object *o)
+{
+	const struct dn_memory *memory = s->c->memory;
+
+	for (; memory && s->through < memory->count; s->through++, s->map = 0) {
+		const struct dn_space *space = memory->spaces[s->through];
+		while (s->map < space->count) {
+			const struct dn_map *m = &space->maps[s->map++];
+			if (m->kind == DN__VMA__KIND__FILE_SHARED && m->dev == o->dev && m->ino == o->ino)
+				return m;
+		}
+	}
+	return NULL;
+}
+
+/* Cuts what was met already, through another mapping, off the start of a run at the given offset. */
+static void cut_seen(struct dn_source *s, const struct dn_object *o, struct dn_run *run, uint64_t *offset)
+{
+	uint64_t first = *offset / DN_PAGE_SIZE, count = (o->message.size + DN_PAGE_SIZE - 1) / DN_PAGE_SIZE, n = 0;
+	uint64_t pages = first < count ? DN_MIN(run->pages, count - first) : 0, skip = 0;
+
+	while (skip < pages && s->seen[(first + skip) / 8] & 1u << (first + skip) % 8)
+		skip++;
+	while (skip + n < pages && !(s->seen[(first + skip + n) / 8] & 1u << (first + skip + n) % 8)) {
+		s->seen[(first + skip + n) / 8] |= (unsigned char)(1u << (first + skip + n) % 8);
+		n++;
+	}
+	*offset += skip * DN_PAGE_SIZE;
+	run->addr += skip * DN_PAGE_SIZE;
+	/* What follows a page that was seen comes next time. */
+	s->left = (struct dn_run){ .addr = run->addr + n * DN_PAGE_SIZE, .pages = pages - skip - n };
+	run->pages = n;
+}
+
+static int next_through_mappings(struct dn_source *s, const struct dn_object *o, struct dn_error *err)
+{
+	/* Memory that is never touched costs nothing, so a bit for each page is cheap for sparse ones too. */
+	if (!s->seen)
+		s->seen = calloc(o->message.size / DN_PAGE_SIZE / 8 + 1, 1);
+	if (!s->seen)
+		return dn_error_set(err, -ENOMEM, "cannot read shared memory");
+	for (;;) {
+		if (s->scan.pagemap < 0) {
+			const struct dn_map *m = next_mapping(s, o);
+			if (!m)
+				return 0;
+			int r = dn_scan_init_shared(&s->scan, s->c->memory->spaces[s->through], m->start, m->end, err);
+			if (r < 0)
+				return r;
+			s->left.pages = m->swapped ? (m->end - m->start) / DN_PAGE_SIZE : 0;
+			s->left.addr = m->start;
+			if (m->swapped) /* page tables say nothing of swapped shared pages: all may be there */
+				dn_scan_skip(&s->scan, m->end);
+		}
+		const struct dn_space *space = s->c->memory->spaces[s->through];
+		struct dn_run run = s->left;
+		if (!run.pages) {
+			int r = dn_scan_next(&s->scan, &run, err);
+			if (r < 0)
+				return r;
+			if (r == 0) {
+				dn_scan_finish(&s->scan);
+				continue;
+			}
+		}
+		const struct dn_map *m = &space->maps[dn_space_find(space, run.addr)];
+		uint64_t offset = run.addr - m->start + m->offset;
+		cut_seen(s, o, &run, &offset);
+		if (!run.pages)
+			continue;
+		put_piece(s, m, &run, false);
+		s->rest.addr = offset;
+		return 1;
+	}
+}
+
+static int next_of_object(struct dn_source *s, const struct dn_object *o, struct dn_error *err)
+{
+	if (o->fd >= 0)
+		return next_of_file(s, o, err);
+	return next_through_mappings(s, o, err);
+}
+
+/* ---- chunks ---- */
+
+static size_t places(const struct dn_source *s)
+{
+	if (s->stage == DN_PAGES_OBJECT)
+		return s->object_count;
+	return s->c->memory ? s->c->memory->count : 0;
+}
+
+/* From the end of a stage to the start of the next one that has anything. */
+static void settle(struct dn_source *s)
+{
+	while (s->at >= places(s) && s->stage != DN_PAGES_OBJECT) {
+		s->stage++;
+		s->at = 0;
+	}
+}
+
+static void next_place(struct dn_source *s)
+{
+	dn_source_finish(s);
+	s->at++;
+	s->started = false;
+	s->run = s->map = s->through = 0;
+	s->left = (struct dn_run){};
+	s->offset = 0;
+	settle(s);
+}
+
+static int next_piece(struct dn_source *s, struct dn_error *err)
+{
+	if (s->stage == DN_PAGES_OBJECT)
+		return next_of_object(s, &s->objects[s->at], err);
+	return next_of_space(s, s->c->memory->spaces[s->at], err);
+}
+
+static void begin_chunk(const struct dn_source *s, struct dn_chunk *chunk)
+{
+	chunk->stage = s->stage;
+	chunk->pieces = chunk->pages = 0;
+	chunk->object = NULL;
+	chunk->process = NULL;
+	if (s->stage != DN_PAGES_OBJECT) {
+		chunk->process = s->c->memory->spaces[s->at]->process;
+		chunk->owner = (uint32_t)chunk->process->pid;
+		return;
+	}
+	chunk->object = &s->objects[s->at];
+	chunk->owner = chunk->object->message.id;
+	if (chunk->object->fd < 0 && s->c->memory && s->through < s->c->memory->count)
+		chunk->process = s->c->memory->spaces[s->through]->process;
+}
+
+/* Moves as much of the piece at hand as fits. */
+static void fill_chunk(struct dn_source *s, struct dn_chunk *chunk)
+{
+	unsigned int n = (unsigned int)DN_MIN(s->rest_pages, (uint64_t)(DN_CHUNK_PAGES - chunk->pages));
+
+	chunk->piece[chunk->pieces] = s->rest;
+	chunk->piece[chunk->pieces++].pages = n;
+	chunk->pages += n;
+	s->rest.from += n * DN_PAGE_SIZE;
+	s->rest.addr += n * DN_PAGE_SIZE;
+	s->rest_pages -= n;
+}
+
+int dn_source_next(struct dn_source *s, struct dn_chunk *chunk, struct dn_error *err)
+{
+	for (settle(s); s->at < places(s); next_place(s)) {
+		chunk->pieces = chunk->pages = 0;
+		while (chunk->pages < DN_CHUNK_PAGES) {
+			int r = s->rest_pages ? 1 : next_piece(s, err);
+			if (r < 0)
+				return r;
+			if (r == 0)
+				break;
+			/* An object that is read through mappings: one process in a chunk. */
+			if (!chunk->pieces)
+				begin_chunk(s, chunk);
+			else if (chunk->object && chunk->object->fd < 0 &&
+				 chunk->process != s->c->memory->spaces[s->through]->process)
+				return 1;
+			fill_chunk(s, chunk);
+		}
+		if (chunk->pieces)
+			return 1;
+	}
+	return 0;
+}
