@@ -113,7 +113,9 @@ int dn_json_finish(struct dn_json *j)
 {
 	assert(j->depth == 0);
 	fputc('\n', j->out);
-	return fflush(j->out) == 0 && !ferror(j->out) ? 0 : -EIO;
+	if (fflush(j->out) != 0)
+		return -errno;
+	return ferror(j->out) ? -EIO : 0;
 }
 
 void dn_json_bool(struct dn_json *j, const char *key, bool value)

@@ -26,7 +26,7 @@ void dn_json_object(struct dn_json *j, const char *key);
 void dn_json_object_end(struct dn_json *j);
 void dn_json_array(struct dn_json *j, const char *key);
 void dn_json_array_end(struct dn_json *j);
-/* Ends the document with a newline; -EIO if anything could not be written. */
+/* Ends the document with a newline; -errno if anything could not be written. */
 int dn_json_finish(struct dn_json *j);
 
 void dn_json_bool(struct dn_json *j, const char *key, bool value);

@@ -249,5 +249,7 @@ int dn_inspect_text(const struct dn_summary *s, FILE *out)
 	for (size_t i = 0; i < s->image->process_count; i++)
 		show_process(s, i, out);
 	show_objects(s, out);
-	return fflush(out) == 0 && !ferror(out) ? 0 : -EIO;
+	if (fflush(out) != 0)
+		return -errno;
+	return ferror(out) ? -EIO : 0;
 }
