@@ -4,35 +4,35 @@
 
 #define SIZE (16 * PAGE)
 
-enum { PLAIN, RANDOM, LEFT_OUT, WIPED, NOT_DUMPED, HUGE, NOT_HUGE, LOCKED, GUARDED, SEALED, AREAS };
+enum { PLAIN, RANDOM, LEFT_OUT, WIPED, NOT_DUMPED, HUGE, NOT_HUGE, LOCKED, GUARDED, SEALED, KINDS };
+
+/* Two of each kind: the parent changes the first, the child the second. */
+#define AREAS (2 * KINDS)
 
 static char *areas[AREAS];
 static _Atomic unsigned int *steps;
 static bool guards, seals;
 
-/* Makes the even ones of the areas different in the parent, the odd ones in the child. */
 static void make_different(bool parent)
 {
-	for (int i = 1; i < AREAS; i++) {
-		char *area = areas[i];
+	for (int kind = PLAIN + 1; kind < KINDS; kind++) {
+		char *area = areas[2 * kind + !parent];
 
-		if (parent != (i % 2 == 0))
-			continue;
-		if (i == RANDOM)
+		if (kind == RANDOM)
 			NEED(madvise(area, SIZE, MADV_RANDOM) == 0);
-		else if (i == LEFT_OUT)
+		else if (kind == LEFT_OUT)
 			NEED(madvise(area, SIZE, MADV_DONTFORK) == 0);
-		else if (i == WIPED)
+		else if (kind == WIPED)
 			NEED(madvise(area, SIZE, MADV_WIPEONFORK) == 0);
-		else if (i == NOT_DUMPED)
+		else if (kind == NOT_DUMPED)
 			NEED(madvise(area, SIZE, MADV_DONTDUMP) == 0);
-		else if (i == HUGE || i == NOT_HUGE) /* not every kernel has them */
-			(void)!madvise(area, SIZE, i == HUGE ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
-		else if (i == LOCKED)
+		else if (kind == HUGE || kind == NOT_HUGE) /* not every kernel has them */
+			(void)!madvise(area, SIZE, kind == HUGE ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+		else if (kind == LOCKED)
 			NEED(mlock(area, SIZE) == 0);
-		else if (i == GUARDED)
+		else if (kind == GUARDED)
 			guards = madvise(area + 4 * PAGE, 4 * PAGE, MADV_GUARD_INSTALL) == 0;
-		else if (i == SEALED)
+		else if (kind == SEALED)
 			seals = syscall(SYS_mseal, area, SIZE, 0) == 0;
 	}
 }
@@ -55,13 +55,13 @@ static void live(bool parent)
 		smaps_flags(areas[i], after);
 		if (strcmp(before[i], after))
 			GIVE_UP("flags of area %d were %s, are %s", i, before[i], after);
-		if (i == GUARDED && guards) {
+		if (i == 2 * GUARDED + !parent && guards) {
 			NEED(filled(areas[i], 4 * PAGE, i));
 			NEED(signal_of_access(areas[i] + 4 * PAGE, false) == SIGSEGV);
 		} else {
 			NEED(filled(areas[i], SIZE, i));
 		}
-		NEED((munmap(areas[i], PAGE) == -1) == (i == SEALED && seals));
+		NEED((munmap(areas[i], PAGE) == -1) == (i == 2 * SEALED + !parent && seals));
 	}
 }
 
