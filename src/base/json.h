@@ -20,7 +20,10 @@ struct dn_json {
 	bool flat;		  /* write what follows on one line */
 };
 
-#define DN_JSON_INIT(file) { .out = (file) }
+#define DN_JSON_INIT(file)                                                                                             \
+	{                                                                                                              \
+		.out = (file)                                                                                          \
+	}
 
 void dn_json_object(struct dn_json *j, const char *key);
 void dn_json_object_end(struct dn_json *j);

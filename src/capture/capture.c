@@ -120,8 +120,9 @@ static int capture_frame(struct dn_capture *c, struct dn_process *p, Dn__Process
 	m->pgid_outside = lives_outside(c, st.pgrp, false);
 	m->sid_outside = lives_outside(c, st.sid, true);
 	m->exit_signal = (uint32_t)st.exit_signal;
-	m->state = p->zombie ? DN__PROCESS__STATE__ZOMBIE
-			     : p->stop_signal ? DN__PROCESS__STATE__STOPPED : DN__PROCESS__STATE__RUNNING;
+	m->state = p->zombie	    ? DN__PROCESS__STATE__ZOMBIE
+		   : p->stop_signal ? DN__PROCESS__STATE__STOPPED
+				    : DN__PROCESS__STATE__RUNNING;
 	m->stop_signal = (uint32_t)p->stop_signal;
 	if (p->zombie) {
 		m->exit_code = (uint32_t)st.exit_code;

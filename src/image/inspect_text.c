@@ -103,8 +103,8 @@ static void show_tree_line(const struct dn_summary *s, size_t i, int depth, FILE
 	} else {
 		if (p->process->state == DN__PROCESS__STATE__STOPPED)
 			fprintf(out, "stopped by signal %u, ", p->process->stop_signal);
-		fprintf(out, "%zu thread%s, %zu mapping%s of %s, ", p->thread_count, PLURAL(p->thread_count), p->vma_count,
-			PLURAL(p->vma_count), SIZE(sum->mapped));
+		fprintf(out, "%zu thread%s, %zu mapping%s of %s, ", p->thread_count, PLURAL(p->thread_count),
+			p->vma_count, PLURAL(p->vma_count), SIZE(sum->mapped));
 		fprintf(out, "%s stored", SIZE((sum->own + sum->common) * DN_PAGE_SIZE));
 	}
 	fprintf(out, "\n");
@@ -224,8 +224,8 @@ static void show_process(const struct dn_summary *s, size_t index, FILE *out)
 	for (size_t i = 0; i < part->thread_count; i++)
 		pending += part->threads[i]->n_pending;
 	if (pending || p->n_timers)
-		fprintf(out, "  %-12s %zu pending signal%s, %zu timer%s\n", "also", pending, PLURAL(pending), p->n_timers,
-			PLURAL(p->n_timers));
+		fprintf(out, "  %-12s %zu pending signal%s, %zu timer%s\n", "also", pending, PLURAL(pending),
+			p->n_timers, PLURAL(p->n_timers));
 	show_descriptors(s, p, out);
 }
 

@@ -24,15 +24,15 @@ struct dn_restore;
  * (pidfd_getfd: the same open file description); it is closed by the caller. */
 struct dn_file_probe {
 	struct dn_process *process;
-	int number;	     /* in the process; -1 for a mapping, exe, cwd or root */
+	int number; /* in the process; -1 for a mapping, exe, cwd or root */
 	int fd;
-	struct stat st;	     /* of fd */
-	int flags;	     /* F_GETFL; O_PATH set where it is one */
+	struct stat st; /* of fd */
+	int flags;	/* F_GETFL; O_PATH set where it is one */
 	int64_t position;
-	const char *link;    /* what /proc/PID/fd/N (or map_files) says; " (deleted)" not removed */
-	const char *fdinfo;  /* text of /proc/PID/fdinfo/N, "" where there is none */
-	dev_t proc_dev;	     /* of /proc */
-	dev_t shm_dev;	     /* of memfds and shared anonymous memory */
+	const char *link;   /* what /proc/PID/fd/N (or map_files) says; " (deleted)" not removed */
+	const char *fdinfo; /* text of /proc/PID/fdinfo/N, "" where there is none */
+	dev_t proc_dev;	    /* of /proc */
+	dev_t shm_dev;	    /* of memfds and shared anonymous memory */
 };
 
 struct dn_file_driver {
@@ -58,7 +58,7 @@ struct dn_file_driver {
 	bool (*late)(const Dn__File *file);
 };
 
-extern const struct dn_file_driver *const dn_file_drivers[]; /* NULL at the end */
+extern const struct dn_file_driver *const dn_file_drivers[];	     /* NULL at the end */
 const struct dn_file_driver *dn_file_driver_named(const char *name); /* NULL if there is none */
 
 /* ---- file table, used by the engines ---- */
@@ -122,7 +122,7 @@ enum dn_task_scope { DN_SCOPE_PROCESS, DN_SCOPE_THREAD };
 /* When a restore function runs, in this order.  All threads of the tree are under dunlin's hand and have a
  * remote; nothing of the program has run yet. */
 enum dn_restore_stage {
-	DN_STAGE_EARLY,	  /* single-threaded seeds, before memory is filled (huge pages on or off) */
+	DN_STAGE_EARLY, /* single-threaded seeds, before memory is filled (huge pages on or off) */
 	/* After memory and threads, with full privileges still.  dunlin's descriptors of the image's files
 	 * are open in the seed yet (before dn_files_install): working and root directory need them. */
 	DN_STAGE_STATE,

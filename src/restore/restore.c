@@ -39,8 +39,8 @@ static int check_processor(struct dn_restore *r, struct dn_error *err)
 		return dn_error_say(err, -ENOEXEC, "the image is of a program for %s processors, this one is x86_64",
 				    info->architecture);
 	if (info->page_size != DN_PAGE_SIZE)
-		return dn_error_say(err, -ENOEXEC, "the image has pages of %u bytes, this machine of %lu", info->page_size,
-				    DN_PAGE_SIZE);
+		return dn_error_say(err, -ENOEXEC, "the image has pages of %u bytes, this machine of %lu",
+				    info->page_size, DN_PAGE_SIZE);
 	if (!__get_cpuid_count(0xd, 0, &a, &b, &c, &d))
 		return 0;
 	here = (uint64_t)d << 32 | a;
@@ -63,11 +63,12 @@ static int check_id(pid_t id, const char *kind, bool patient, uint64_t until, st
 		if (dn_stat_read(id, 0, &st, NULL) < 0)
 			return 0; /* gone in between */
 		if (dn_now_ns() > until || (st.state != 'Z' && !patient))
-			return dn_error_say(err, -EEXIST,
-					    "%s id %d of the program is taken by another process: %d (%s)%s; end that, or "
-					    "restart in a pid namespace of its own (unshare --pid --fork --mount-proc)",
-					    kind, id, id, st.comm,
-					    st.state == 'Z' ? ", which has ended but was not waited for by its parent" : "");
+			return dn_error_say(
+				err, -EEXIST,
+				"%s id %d of the program is taken by another process: %d (%s)%s; end that, or "
+				"restart in a pid namespace of its own (unshare --pid --fork --mount-proc)",
+				kind, id, id, st.comm,
+				st.state == 'Z' ? ", which has ended but was not waited for by its parent" : "");
 		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
 	}
 }

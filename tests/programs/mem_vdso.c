@@ -5,7 +5,8 @@
 
 #include "state.h"
 
-static const clockid_t clocks[] = {CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME, CLOCK_MONOTONIC_COARSE, CLOCK_TAI};
+static const clockid_t clocks[] = { CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME, CLOCK_MONOTONIC_COARSE,
+				    CLOCK_TAI };
 
 #define CLOCKS COUNT(clocks)
 
