@@ -65,6 +65,8 @@ int dn_write_full(int fd, const void *buf, size_t len)
 			continue;
 		if (n < 0)
 			return -errno;
+		if (n == 0)
+			return -EIO;
 		done += (size_t)n;
 	}
 	return 0;
@@ -80,6 +82,8 @@ int dn_pwrite_full(int fd, const void *buf, size_t len, off_t offset)
 			continue;
 		if (n < 0)
 			return -errno;
+		if (n == 0) /* the memory of a process that is gone */
+			return -EIO;
 		done += (size_t)n;
 	}
 	return 0;
