@@ -98,6 +98,8 @@ struct ptrace_sud_config {
 	uint64_t mode, selector, offset, len;
 };
 #endif
+/* 6.3 (an enumerator in the kernel's header) */
+#define DN_MEMBARRIER_GET_REGISTRATIONS (1 << 9)
 #ifndef PIDFD_THREAD	  /* 6.9 */
 #define PIDFD_THREAD 0200 /* O_EXCL */
 #endif

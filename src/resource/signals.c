@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* signals.c - what is done on signals, and which are pending
+ *
+ * Theory of operation: actions are asked for one by one, and all are set again, because a seed has
+ * dunlin's.  Pending signals are read by ptrace, which copies the queues in order and whole, and put
+ * back by the thread itself: a task may send itself any siginfo.  All signals are blocked meanwhile.
+ * The masks belong to the engines: they change them to get their work done.
+ *
+ * A pending signal that a POSIX timer sent is marked in the kernel's queue as that timer's, and its
+ * overruns are counted until it is taken.  Where possible it is made pending by the timer itself
+ * again (timers.c); otherwise it is queued like the others.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+
+#include "base/log.h"
+#include "base/util.h"
+#include "resource/message.h"
+#include "resource/tasks.h"
+
+#define SIGSET_SIZE (DN_SIGNALS / 8)
+#define PEEK_CHUNK 32
+#define DRAIN_CHUNK 8
+#define DRAIN_MAX 4096 /* more stray signals than this are no strays */
+
+/* struct sigaction of the kernel. */
+struct dn_sigaction {
+	uint64_t handler, flags, restorer, mask;
+};
+
+static bool has_action(uint32_t sig)
+{
+	return sig != SIGKILL && sig != SIGSTOP;
+}
+
+/* ---- actions ---- */
+
+static int actions_take(struct dn_capture *c, struct dn_thread *t, const struct dn_batch *unused, size_t first,
+			void *local, Dn__Process *process, Dn__Thread *thread, struct dn_error *err)
+{
+	struct dn_sigaction *actions;
+	struct dn_batch b;
+
+	dn_batch_begin(&b, t->remote);
+	uint64_t at = dn_batch_alloc(&b, (DN_SIGNALS + 1) * sizeof(*actions), (void **)&actions);
+	for (uint32_t sig = 1; sig <= DN_SIGNALS; sig++)
+		if (has_action(sig))
+			dn_batch_call(&b, "ask for a signal action", SYS_rt_sigaction, sig, 0, at + sig * sizeof(*actions),
+				      SIGSET_SIZE);
+	int r = dn_batch_run(&b, err);
+	for (uint32_t sig = 1; sig <= DN_SIGNALS && r == 0; sig++) {
+		const struct dn_sigaction a = actions[sig];
+		if (!a.handler && !a.flags && !a.restorer && !a.mask)
+			continue;
+		Dn__SignalAction *m = dn_message_add(&process->actions, &process->n_actions, &dn__signal_action__descriptor);
+		if (!m)
+			return dn_task_no_memory(t, err);
+		m->signal = sig;
+		m->handler = a.handler;
+		m->flags = a.flags;
+		m->restorer = a.restorer;
+		m->mask = a.mask;
+	}
+	return r;
+}
+
+static int actions_restore(struct dn_restore *r, struct dn_thread *t, struct dn_batch *b, const Dn__Process *process,
+			   const Dn__Thread *thread, struct dn_error *err)
+{
+	struct dn_sigaction all[DN_SIGNALS + 1] = {};
+
+	for (size_t i = 0; i < process->n_actions; i++) {
+		const Dn__SignalAction *a = process->actions[i];
+		if (a->signal < 1 || a->signal > DN_SIGNALS || !has_action(a->signal))
+			return dn_error_say(err, -EINVAL, "the image is damaged: process %d acts on signal %u",
+					    t->process->pid, a->signal);
+		all[a->signal] = (struct dn_sigaction){ a->handler, a->flags, a->restorer, a->mask };
+	}
+	int k = dn_task_room(t, b, DN_SIGNALS, sizeof(all), err);
+	if (k < 0)
+		return k;
+	uint64_t at = dn_batch_put(b, all, sizeof(all));
+	for (uint32_t sig = 1; sig <= DN_SIGNALS; sig++)
+		if (has_action(sig))
+			dn_batch_call(b, "set a signal action", SYS_rt_sigaction, sig, at + sig * sizeof(all[0]), 0,
+				      SIGSET_SIZE);
+	return 0;
+}
+
+const struct dn_task_driver dn_task_signal_actions = {
+	.name = "signal actions",
+	.scope = DN_SCOPE_PROCESS,
+	.take = actions_take,
+	.stage = DN_STAGE_STATE,
+	.restore = actions_restore,
+};
+
+/* ---- pending signals: capture ---- */
+
+static int peek(struct dn_thread *t, uint32_t flags, ProtobufCBinaryData **queue, size_t *n, struct dn_error *err)
+{
+	siginfo_t infos[PEEK_CHUNK];
+	struct __ptrace_peeksiginfo_args args = { .flags = flags, .nr = PEEK_CHUNK };
+
+	for (;;) {
+		long got = ptrace(PTRACE_PEEKSIGINFO, t->tid, &args, infos);
+		if (got < 0)
+			return dn_error_set(err, -errno, "cannot read the pending signals of thread %d", t->tid);
+		for (long i = 0; i < got; i++) {
+			/* A stop that arrives during a checkpoint stops the program afterwards; what is
+			 * restarted from the image runs. */
+			if (infos[i].si_signo == SIGKILL || infos[i].si_signo == SIGSTOP)
+				continue;
+			if (dn_message_add_bytes(queue, n, &infos[i], sizeof(infos[i])) < 0)
+				return dn_task_no_memory(t, err);
+		}
+		args.off += (uint64_t)got;
+		if (got < PEEK_CHUNK)
+			return 0;
+	}
+}
+
+static int shared_pending_look(struct dn_capture *c, struct dn_thread *t, Dn__Process *process, Dn__Thread *thread,
+			       struct dn_error *err)
+{
+	return peek(t, PTRACE_PEEKSIGINFO_SHARED, &process->pending, &process->n_pending, err);
+}
+
+static int pending_look(struct dn_capture *c, struct dn_thread *t, Dn__Process *process, Dn__Thread *thread,
+			struct dn_error *err)
+{
+	return peek(t, 0, &thread->pending, &thread->n_pending, err);
+}
+
+/* ---- pending signals: restore ---- */
+
+/* Takes away what a seed got while the tree was built: SIGCHLD, mostly. */
+static int drain(struct dn_thread *t, struct dn_batch *b, struct dn_error *err)
+{
+	const uint64_t every = ~0ull;
+	const struct timespec now = {};
+
+	for (int left = DRAIN_MAX; left > 0; left -= DRAIN_CHUNK) {
+		int r = dn_task_room(t, b, DRAIN_CHUNK, 64, err);
+		if (r < 0)
+			return r;
+		uint64_t mask = dn_batch_put(b, &every, sizeof(every)), zero = dn_batch_put(b, &now, sizeof(now));
+		size_t last = 0;
+		for (int i = 0; i < DRAIN_CHUNK; i++)
+			last = dn_batch_try(b, "take a stray signal", SYS_rt_sigtimedwait, mask, 0, zero, SIGSET_SIZE);
+		r = dn_batch_run(b, err);
+		if (r < 0)
+			return r;
+		long result = dn_batch_result(b, last);
+		dn_batch_begin(b, t->remote);
+		if (result == -EAGAIN)
+			return 0;
+		if (result < 0)
+			return dn_error_set(err, (int)result, "cannot take stray signals away from thread %d", t->tid);
+	}
+	return dn_error_say(err, -EBUSY, "process %d is sent signals without end while it is restarted", t->process->pid);
+}
+
+static int check_info(const struct dn_thread *t, const ProtobufCBinaryData *data, siginfo_t *ret, struct dn_error *err)
+{
+	if (data->len != sizeof(*ret))
+		goto damaged;
+	memcpy(ret, data->data, sizeof(*ret));
+	if (ret->si_signo < 1 || ret->si_signo > DN_SIGNALS || !has_action((uint32_t)ret->si_signo))
+		goto damaged;
+	return 0;
+damaged:
+	return dn_error_say(err, -EINVAL, "the image is damaged: thread %d has an impossible pending signal", t->tid);
+}
+
+static int queue_signals(struct dn_thread *t, struct dn_batch *b, bool shared, ProtobufCBinaryData *const queue,
+			 size_t n, const Dn__Process *process, struct dn_error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < n && r == 0; i++) {
+		siginfo_t info;
+		r = check_info(t, &queue[i], &info, err);
+		if (r == 0)
+			r = dn_task_room(t, b, 1, sizeof(info), err);
+		if (r < 0 || dn_timer_send_again(process, &info, b))
+			continue;
+		uint64_t at = dn_batch_put(b, &info, sizeof(info));
+		if (shared)
+			dn_batch_call(b, "queue a pending signal", SYS_rt_sigqueueinfo, (uint64_t)t->tid,
+				      (uint64_t)info.si_signo, at);
+		else
+			dn_batch_call(b, "queue a thread's pending signal", SYS_rt_tgsigqueueinfo, (uint64_t)t->process->pid,
+				      (uint64_t)t->tid, (uint64_t)info.si_signo, at);
+	}
+	return r;
+}
+
+static int strays_restore(struct dn_restore *r, struct dn_thread *t, struct dn_batch *b, const Dn__Process *process,
+			  const Dn__Thread *thread, struct dn_error *err)
+{
+	return drain(t, b, err);
+}
+
+static int shared_pending_restore(struct dn_restore *r, struct dn_thread *t, struct dn_batch *b,
+				  const Dn__Process *process, const Dn__Thread *thread, struct dn_error *err)
+{
+	return queue_signals(t, b, true, process->pending, process->n_pending, process, err);
+}
+
+static int pending_restore(struct dn_restore *r, struct dn_thread *t, struct dn_batch *b, const Dn__Process *process,
+			   const Dn__Thread *thread, struct dn_error *err)
+{
+	return queue_signals(t, b, false, thread->pending, thread->n_pending, process, err);
+}
+
+const struct dn_task_driver dn_task_stray_signals = {
+	.name = "stray signals",
+	.scope = DN_SCOPE_PROCESS,
+	.stage = DN_STAGE_LAST,
+	.restore = strays_restore,
+};
+
+const struct dn_task_driver dn_task_shared_pending = {
+	.name = "pending signals of the process",
+	.scope = DN_SCOPE_PROCESS,
+	.look = shared_pending_look,
+	.stage = DN_STAGE_LAST,
+	.restore = shared_pending_restore,
+};
+
+const struct dn_task_driver dn_task_pending = {
+	.name = "pending signals of a thread",
+	.scope = DN_SCOPE_THREAD,
+	.look = pending_look,
+	.stage = DN_STAGE_LAST,
+	.restore = pending_restore,
+};

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* thread.c - name, alternate stack, robust list, rseq, child tid address, personality, parent death signal
+ *
+ * The small things that the kernel keeps for each thread.  All but the parent death signal are set
+ * whatever a seed has: one call each, and none needs a privilege.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+
+#include "base/proc.h"
+#include "base/util.h"
+#include "resource/message.h"
+#include "resource/tasks.h"
+
+#define COMM_MAX 16 /* with the NUL */
+#define PERSONALITY_ASK 0xffffffffu
+#define ROBUST_LIST_SIZE 24u	/* sizeof(struct robust_list_head); the kernel takes no other */
+#define RSEQ_CS_OFFSET 8	/* of rseq_cs in struct rseq */
+#define ALTSTACK_KEPT (SS_DISABLE | (int)DN_SS_AUTODISARM)
+#define DN_SS_AUTODISARM (1u << 31)
+
+struct thread_answer {
+	stack_t stack;
+	uint64_t tid_address;
+	int32_t death_signal;
+};
+
+/* ---- capture ---- */
+
+static int thread_look(struct dn_capture *c, struct dn_thread *t, Dn__Process *process, Dn__Thread *thread,
+		       struct dn_error *err)
+{
+	struct __ptrace_rseq_configuration rseq = {};
+
+	if (ptrace(PTRACE_GET_RSEQ_CONFIGURATION, t->tid, (void *)sizeof(rseq), &rseq) < 0) {
+		if (errno == EIO || errno == EINVAL) /* a kernel without rseq, or before 5.13 */
+			return 0;
+		return dn_error_set(err, -errno, "cannot get the restartable sequences of thread %d", t->tid);
+	}
+	if (!rseq.rseq_abi_pointer)
+		return 0;
+	thread->rseq = rseq.rseq_abi_pointer;
+	thread->rseq_size = rseq.rseq_abi_size;
+	thread->rseq_signature = rseq.signature;
+	/* Unreadable: then the program crashes at its next chance, but not because of us. */
+	if (dn_process_read(t->process, thread->rseq + RSEQ_CS_OFFSET, &thread->rseq_cs, sizeof(thread->rseq_cs), NULL) < 0)
+		thread->rseq_cs = 0;
+	return 0;
+}
+
+static int thread_ask(struct dn_thread *t, struct dn_batch *b, struct dn_error *err)
+{
+	void *local;
+	uint64_t at = dn_batch_alloc(b, sizeof(struct thread_answer), &local);
+
+	dn_batch_call(b, "ask for the personality", SYS_personality, PERSONALITY_ASK);
+	dn_batch_call(b, "ask for the alternate signal stack", SYS_sigaltstack, 0,
+		      at + offsetof(struct thread_answer, stack));
+	dn_batch_call(b, "ask for the child tid address", SYS_prctl, PR_GET_TID_ADDRESS,
+		      at + offsetof(struct thread_answer, tid_address));
+	dn_batch_call(b, "ask for the parent death signal", SYS_prctl, PR_GET_PDEATHSIG,
+		      at + offsetof(struct thread_answer, death_signal));
+	return 0;
+}
+
+static int take_comm(struct dn_thread *t, Dn__Thread *thread, struct dn_error *err)
+{
+	_cleanup_text_ struct dn_text comm = {};
+	int r = dn_read_text(&comm, err, "/proc/%d/task/%d/comm", t->process->pid, t->tid);
+
+	if (r < 0)
+		return r;
+	/* Any byte may stand in it, also a newline; one was added at the end. */
+	size_t len = comm.len ? DN_MIN(comm.len - 1, (size_t)COMM_MAX - 1) : 0;
+	return dn_message_bytes(&thread->comm, comm.data, len) < 0 ? dn_task_no_memory(t, err) : 0;
+}
+
+static int thread_take(struct dn_capture *c, struct dn_thread *t, const struct dn_batch *b, size_t first, void *local,
+		       Dn__Process *process, Dn__Thread *thread, struct dn_error *err)
+{
+	const struct thread_answer *a = local;
+	void *head;
+	size_t size;
+
+	thread->personality = (uint32_t)dn_batch_result(b, first);
+	thread->altstack_sp = (uint64_t)a->stack.ss_sp;
+	thread->altstack_size = a->stack.ss_size;
+	/* SS_ONSTACK only tells where the stack pointer is. */
+	thread->altstack_flags = (uint32_t)(a->stack.ss_flags & ALTSTACK_KEPT);
+	thread->clear_child_tid = a->tid_address;
+	thread->parent_death_signal = (uint32_t)a->death_signal;
+	if (syscall(SYS_get_robust_list, t->tid, &head, &size) < 0)
+		return dn_error_set(err, -errno, "cannot get the robust futexes of thread %d", t->tid);
+	thread->robust_list = (uint64_t)head;
+	thread->robust_list_size = size;
+	return take_comm(t, thread, err);
+}
+
+/* ---- restore ---- */
+
+static int thread_restore(struct dn_restore *r, struct dn_thread *t, struct dn_batch *b, const Dn__Process *process,
+			  const Dn__Thread *thread, struct dn_error *err)
+{
+	char comm[COMM_MAX] = {};
+	stack_t stack = {
+		.ss_sp = (void *)thread->altstack_sp,
+		.ss_size = thread->altstack_size,
+		.ss_flags = (int)thread->altstack_flags & ALTSTACK_KEPT,
+	};
+
+	memcpy(comm, thread->comm.data, DN_MIN(thread->comm.len, sizeof(comm) - 1));
+	dn_batch_call(b, "set the thread's name", SYS_prctl, PR_SET_NAME, dn_batch_put(b, comm, sizeof(comm)));
+	dn_batch_call(b, "set the personality", SYS_personality, thread->personality);
+	dn_batch_call(b, "set the alternate signal stack", SYS_sigaltstack, dn_batch_put(b, &stack, sizeof(stack)));
+	dn_batch_call(b, "set the robust futex list", SYS_set_robust_list, thread->robust_list, ROBUST_LIST_SIZE);
+	dn_batch_call(b, "set the child tid address", SYS_set_tid_address, thread->clear_child_tid);
+	if (thread->rseq)
+		dn_batch_call(b, "register restartable sequences", SYS_rseq, thread->rseq, thread->rseq_size, 0,
+			      thread->rseq_signature);
+	return 0;
+}
+
+const struct dn_task_driver dn_task_thread = {
+	.name = "thread",
+	.scope = DN_SCOPE_THREAD,
+	.look = thread_look,
+	.ask = thread_ask,
+	.take = thread_take,
+	.stage = DN_STAGE_STATE,
+	.restore = thread_restore,
+};
+
+/* Until now a seed dies with dunlin: by the signal that dunlin gave it, or by ptrace. */
+static int death_signal_restore(struct dn_restore *r, struct dn_thread *t, struct dn_batch *b,
+				const Dn__Process *process, const Dn__Thread *thread, struct dn_error *err)
+{
+	dn_batch_call(b, "set the parent death signal", SYS_prctl, PR_SET_PDEATHSIG, thread->parent_death_signal);
+	return 0;
+}
+
+const struct dn_task_driver dn_task_death_signal = {
+	.name = "parent death signal",
+	.scope = DN_SCOPE_THREAD,
+	.stage = DN_STAGE_LAST,
+	.restore = death_signal_restore,
+};
