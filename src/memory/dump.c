@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* dump.c - copying pages out: several threads, each taking a record's worth of pages at a time
  *
- * process_vm_readv copies many runs in one call, but stops where a page may not be read by the process
- * itself: such pages are read through /proc/PID/mem, which minds no protection.
+ * process_vm_readv copies many runs in one call.  It stops where a page may not be read by the process
+ * itself, and it gives the process its own copy of a page that it shares with others since fork (it pins
+ * pages, and a pinned page is no longer copied on write; Linux 5.19): slow, and the program would need
+ * more memory than before.  Such pages are read through /proc/PID/mem.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -50,7 +52,7 @@ static int read_pieces(struct dump *d, const struct dn_chunk *chunk, unsigned in
 	struct iovec local = { .iov_base = pages + *at }, remote[DN_CHUNK_PAGES];
 	unsigned int n = 0;
 
-	while (first + n < chunk->pieces && !chunk->piece[first + n].unreadable) {
+	while (first + n < chunk->pieces && !chunk->piece[first + n].by_mem) {
 		const struct dn_piece *piece = &chunk->piece[first + n];
 		remote[n++] = (struct iovec){ (void *)(uintptr_t)piece->from, piece->pages * DN_PAGE_SIZE };
 		local.iov_len += piece->pages * DN_PAGE_SIZE;

@@ -56,7 +56,7 @@ struct family {
 	size_t pages;
 	uint64_t *words;
 	bool *alive;
-	bool frames; /* can be seen */
+	bool frames; /* are shown */
 	uint64_t zero_frame, shared_pages;
 	unsigned char *content; /* one page, to compare content */
 };
@@ -163,10 +163,15 @@ static bool in_window(const struct family *f, const struct dn_map *m, size_t *fr
 /* Content instead of frames: what is not exclusive may be shared. */
 static int content_id(struct family *f, const struct member *m, size_t page, uint64_t *ret, struct dn_error *err)
 {
-	int r = dn_process_read(m->space->process, f->start + page * DN_PAGE_SIZE, f->content, DN_PAGE_SIZE, err);
+	uint64_t addr = f->start + page * DN_PAGE_SIZE;
+	int fd = dn_process_mem(m->space->process, err);
 
-	if (r < 0)
-		return r;
+	if (fd < 0)
+		return fd;
+	ssize_t n = dn_pread_full(fd, f->content, DN_PAGE_SIZE, (off_t)addr);
+	if (n != (ssize_t)DN_PAGE_SIZE)
+		return dn_error_set(err, n < 0 ? (int)n : -EIO, "cannot read the memory of process %d at 0x%lx",
+				    m->space->process->pid, addr);
 	*ret = (XXH3_64bits(f->content, DN_PAGE_SIZE) & ~(ID_EXCLUSIVE | ID_UNIQUE)) | ID_CONTENT;
 	return 0;
 }
@@ -256,13 +261,14 @@ static int decide_page(struct family *f, struct member *m, size_t page, bool exa
 	}
 	if (!v) {
 		m->seen[page] = 0;
-		return dn_runs_add(&m->space->absent, addr, 1, DN_RUN_ABSENT);
+		return dn_runs_add(&m->space->absent, addr, 1, 0);
 	}
-	exact = exact || h;
-	if (!needed(f, m, page))
-		return dn_runs_add(&m->space->runs, addr, 1, exact ? DN_RUN_OWN_EXACT : DN_RUN_OWN);
-	m->seen[page] = v;
-	return dn_runs_add(&m->space->runs, addr, 1, exact ? DN_RUN_COMMON_EXACT : DN_RUN_COMMON);
+	unsigned int class = (exact || h ? DN_RUN_EXACT : 0) | (v & ID_EXCLUSIVE ? 0 : DN_RUN_FORKED);
+	if (needed(f, m, page)) {
+		class |= DN_RUN_COMMON;
+		m->seen[page] = v;
+	}
+	return dn_runs_add(&m->space->runs, addr, 1, class);
 }
 
 static int decide(struct family *f, struct member *m, struct dn_error *err)
@@ -423,7 +429,7 @@ static int collect(struct dn_memory *memory, struct dn_space *root, struct famil
 
 static int plan_root(struct dn_memory *memory, struct dn_space *root, struct dn_error *err)
 {
-	struct family f = { .zero_frame = memory->zero_frame, .frames = memory->zero_frame != 0 };
+	struct family f = { .zero_frame = memory->zero_frame, .frames = memory->frames };
 
 	int r = collect(memory, root, &f, err);
 	if (r >= 0)

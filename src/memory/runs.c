@@ -10,9 +10,9 @@
 #define CLASS_BITS 3
 #define LENGTH_MAX ((1u << LENGTH_BITS) - 1)
 
-static uint64_t pack(uint64_t addr, uint64_t pages, enum dn_run_class class)
+static uint64_t pack(uint64_t addr, uint64_t pages, unsigned int class)
 {
-	return addr / DN_PAGE_SIZE << (LENGTH_BITS + CLASS_BITS) | pages << CLASS_BITS | (uint64_t)class;
+	return addr / DN_PAGE_SIZE << (LENGTH_BITS + CLASS_BITS) | pages << CLASS_BITS | class;
 }
 
 void dn_runs_finish(struct dn_runs *runs)
@@ -21,16 +21,16 @@ void dn_runs_finish(struct dn_runs *runs)
 	*runs = (struct dn_runs){};
 }
 
-enum dn_run_class dn_runs_get(const struct dn_runs *runs, size_t i, struct dn_run *ret)
+unsigned int dn_runs_get(const struct dn_runs *runs, size_t i, struct dn_run *ret)
 {
 	uint64_t v = runs->packed[i];
 
 	ret->addr = (v >> (LENGTH_BITS + CLASS_BITS)) * DN_PAGE_SIZE;
 	ret->pages = v >> CLASS_BITS & LENGTH_MAX;
-	return (enum dn_run_class)(v & ((1u << CLASS_BITS) - 1));
+	return v & ((1u << CLASS_BITS) - 1);
 }
 
-int dn_runs_add(struct dn_runs *runs, uint64_t addr, uint64_t pages, enum dn_run_class class)
+int dn_runs_add(struct dn_runs *runs, uint64_t addr, uint64_t pages, unsigned int class)
 {
 	if (runs->count) {
 		struct dn_run last;

@@ -12,25 +12,13 @@
 
 #include "image/image.h"
 
-/* What is to become of a run of pages at capture. */
+/* What is to be known of a run of pages at capture, or'ed. */
 enum dn_run_class {
-	DN_RUN_OWN,		/* stored in stage OWN, left out where it is all zeroes */
-	DN_RUN_OWN_EXACT,	/* the same, but zeroes count: something else would show through */
-	DN_RUN_COMMON,		/* stored in stage COMMON */
-	DN_RUN_COMMON_EXACT,
-	DN_RUN_ABSENT,		/* the parent has pages there that the process must not inherit */
-	DN_RUN_GUARD,
+	DN_RUN_PLAIN = 0,  /* of the process alone, in stage OWN, left out where it is all zeroes */
+	DN_RUN_EXACT = 1,  /* pages of zeroes count: something else would show through */
+	DN_RUN_COMMON = 2, /* stored in stage COMMON, not in OWN */
+	DN_RUN_FORKED = 4, /* shared with others, copy on write */
 };
-
-static inline bool dn_run_common(enum dn_run_class class)
-{
-	return class == DN_RUN_COMMON || class == DN_RUN_COMMON_EXACT;
-}
-
-static inline bool dn_run_exact(enum dn_run_class class)
-{
-	return class == DN_RUN_OWN_EXACT || class == DN_RUN_COMMON_EXACT;
-}
 
 /* A sorted list; all zeroes when empty. */
 struct dn_runs {
@@ -41,8 +29,8 @@ struct dn_runs {
 void dn_runs_finish(struct dn_runs *runs);
 /* Appends; joined to the last one where it continues it with the same class.  Runs come in ascending order
  * without overlap. */
-int dn_runs_add(struct dn_runs *runs, uint64_t addr, uint64_t pages, enum dn_run_class class);
-enum dn_run_class dn_runs_get(const struct dn_runs *runs, size_t i, struct dn_run *ret);
+int dn_runs_add(struct dn_runs *runs, uint64_t addr, uint64_t pages, unsigned int class);
+unsigned int dn_runs_get(const struct dn_runs *runs, size_t i, struct dn_run *ret);
 /* Index of the first run that ends above addr. */
 size_t dn_runs_find(const struct dn_runs *runs, uint64_t addr);
 

@@ -213,7 +213,7 @@ static int add_guards(struct dn_space *s, uint64_t start, uint64_t end, struct d
 		struct dn_run run = { .addr = start, .pages = (end - start) / DN_PAGE_SIZE };
 		if (!dn_run_clip(&run, s->maps[i].start, s->maps[i].end))
 			continue;
-		if (dn_runs_add(&s->guards, run.addr, run.pages, DN_RUN_GUARD) < 0)
+		if (dn_runs_add(&s->guards, run.addr, run.pages, 0) < 0)
 			return dn_error_set(err, -ENOMEM, "cannot note guard regions");
 	}
 	return 0;
@@ -254,19 +254,24 @@ int dn_scan_guards(struct dn_space *s, struct dn_error *err)
 	return 0;
 }
 
-/* ---- the page of zeroes ---- */
+/* ---- page frames ---- */
 
-uint64_t dn_scan_zero_frame(void)
+bool dn_scan_frames(uint64_t *ret_zero)
 {
-	uint64_t word = 0;
-	volatile unsigned char *p = mmap(NULL, DN_PAGE_SIZE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint64_t words[2] = {};
+	volatile unsigned char *p = mmap(NULL, 2 * DN_PAGE_SIZE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
+	*ret_zero = 0;
 	if (p == MAP_FAILED)
-		return 0;
+		return false;
 	(void)p[0];
+	(void)p[DN_PAGE_SIZE];
 	_cleanup_fd_ int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || pread(fd, &word, sizeof(word), (off_t)((uintptr_t)p / DN_PAGE_SIZE * 8)) != sizeof(word))
-		word = 0;
-	munmap((void *)p, DN_PAGE_SIZE);
-	return word & DN_PAGEMAP_PRESENT ? word & DN_PAGEMAP_FRAME : 0;
+	if (fd < 0 || pread(fd, words, sizeof(words), (off_t)((uintptr_t)p / DN_PAGE_SIZE * 8)) != sizeof(words))
+		words[0] = 0;
+	munmap((void *)p, 2 * DN_PAGE_SIZE);
+	/* Some kernels give every reader a page of its own.  That one's frame will be somebody else's soon. */
+	if ((words[0] & DN_PAGEMAP_FRAME) == (words[1] & DN_PAGEMAP_FRAME))
+		*ret_zero = words[0] & DN_PAGEMAP_FRAME;
+	return (words[0] & DN_PAGEMAP_FRAME) != 0;
 }

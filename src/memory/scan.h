@@ -51,8 +51,9 @@ int dn_scan_guards(struct dn_space *space, struct dn_error *err);
 /* Reads count pagemap words from that of addr on. */
 int dn_scan_words(const struct dn_scan *scan, uint64_t addr, uint64_t *words, size_t count, struct dn_error *err);
 
-/* The frame of the page of zeroes; 0 where frames are hidden (no CAP_SYS_ADMIN). */
-uint64_t dn_scan_zero_frame(void);
+/* Does the kernel show page frames (CAP_SYS_ADMIN)?  *ret_zero: that of the page of zeroes, which stands for
+ * all pages that were only read; 0 where there is no such page. */
+bool dn_scan_frames(uint64_t *ret_zero);
 
 /* Is it a page to be kept, going by its pagemap word? */
 static inline bool dn_scan_is_private(uint64_t word, uint64_t zero_frame)

@@ -165,8 +165,11 @@ static int parse_line(struct dn_smaps *s, const char *line, struct dn_error *err
 	case 'R': TAKE_VALUE(line, "Rss:", 1024, &e->rss); break;
 	case 'A': TAKE_VALUE(line, "Anonymous:", 1024, &e->anonymous); break;
 	case 'S':
-		if (!TAKE_VALUE(line, "Swap:", 1024, &e->swap) && TAKE_VALUE(line, "Shared_Hugetlb:", 1024, &value))
+		if (TAKE_VALUE(line, "Shared_Hugetlb:", 1024, &value))
 			e->huge += value;
+		else if (!TAKE_VALUE(line, "Shared_Clean:", 1024, &e->shared_clean) &&
+			 !TAKE_VALUE(line, "Shared_Dirty:", 1024, &e->shared_dirty))
+			TAKE_VALUE(line, "Swap:", 1024, &e->swap);
 		break;
 	case 'P':
 		if (TAKE_VALUE(line, "Private_Hugetlb:", 1024, &value))

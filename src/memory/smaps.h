@@ -53,6 +53,7 @@ struct dn_smaps_entry {
 	ino_t ino;
 	uint64_t page_size;
 	uint64_t rss, anonymous, swap; /* bytes: in memory, of these anonymous, swapped out */
+	uint64_t shared_clean, shared_dirty; /* of rss: that others have too */
 	uint64_t huge;		       /* in huge TLB pages, which rss does not count */
 	uint32_t flags;		       /* DN_SMAPS_BIT() */
 	uint32_t pkey;

@@ -30,13 +30,13 @@ void dn_source_finish(struct dn_source *s)
 	s->seen = NULL;
 }
 
-static void put_piece(struct dn_source *s, const struct dn_map *m, const struct dn_run *run, bool exact)
+static void put_piece(struct dn_source *s, const struct dn_map *m, const struct dn_run *run, unsigned int class)
 {
 	s->rest = (struct dn_piece){
 		.from = run->addr,
 		.addr = run->addr,
-		.exact = exact,
-		.unreadable = m && !(m->prot & PROT_READ),
+		.exact = class & DN_RUN_EXACT,
+		.by_mem = m && (!(m->prot & PROT_READ) || class & DN_RUN_FORKED),
 	};
 	s->rest_pages = run->pages;
 }
@@ -49,10 +49,9 @@ static int next_planned(struct dn_source *s, const struct dn_space *space)
 		while (!s->left.pages) {
 			if (s->run == space->runs.count)
 				return 0;
-			enum dn_run_class class = dn_runs_get(&space->runs, s->run++, &s->left);
-			if (dn_run_common(class) != (s->stage == DN_PAGES_COMMON))
+			s->left_class = dn_runs_get(&space->runs, s->run++, &s->left);
+			if (!(s->left_class & DN_RUN_COMMON) == (s->stage == DN_PAGES_COMMON))
 				s->left.pages = 0;
-			s->left_exact = dn_run_exact(class);
 		}
 		while (s->map < space->count && space->maps[s->map].end <= s->left.addr)
 			s->map++;
@@ -61,7 +60,7 @@ static int next_planned(struct dn_source *s, const struct dn_space *space)
 			s->left.pages = 0;
 			continue;
 		}
-		put_piece(s, &space->maps[s->map], &run, s->left_exact);
+		put_piece(s, &space->maps[s->map], &run, s->left_class);
 		if (!dn_run_clip(&s->left, run.addr + run.pages * DN_PAGE_SIZE, UINT64_MAX))
 			s->left.pages = 0;
 		return 1;
@@ -88,7 +87,8 @@ static int next_scanned(struct dn_source *s, const struct dn_space *space, struc
 	}
 	const struct dn_map *m = &space->maps[s->scan.map];
 	/* Behind a page of zeroes of a file mapping the file would show through. */
-	put_piece(s, m, &run, m->kind == DN__VMA__KIND__FILE_PRIVATE);
+	put_piece(s, m, &run,
+		  (m->kind == DN__VMA__KIND__FILE_PRIVATE ? DN_RUN_EXACT : 0u) | (m->forked ? DN_RUN_FORKED : 0u));
 	return 1;
 }
 
@@ -120,7 +120,7 @@ static int next_of_file(struct dn_source *s, const struct dn_object *o, struct d
 	if (from >= to)
 		return from >= size ? 0 : dn_error_say(err, -EIO, "cannot find the data of %s", o->message.name);
 	s->offset = to;
-	put_piece(s, NULL, &(struct dn_run){ .addr = from, .pages = (to - from) / DN_PAGE_SIZE }, false);
+	put_piece(s, NULL, &(struct dn_run){ .addr = from, .pages = (to - from) / DN_PAGE_SIZE }, DN_RUN_PLAIN);
 	return 1;
 }
 
@@ -195,7 +195,7 @@ static int next_through_mappings(struct dn_source *s, const struct dn_object *o,
 		cut_seen(s, o, &run, &offset);
 		if (!run.pages)
 			continue;
-		put_piece(s, m, &run, false);
+		put_piece(s, m, &run, DN_RUN_PLAIN);
 		s->rest.addr = offset;
 		return 1;
 	}

@@ -11,7 +11,7 @@ struct dn_piece {
 	uint64_t addr;	/* address or offset for the image */
 	uint32_t pages;
 	bool exact;	/* zeroes count */
-	bool unreadable; /* by its protection: through /proc/PID/mem only */
+	bool by_mem;	/* not to be read by process_vm_readv, see dump.c */
 };
 
 /* The pages of one page record to be. */
@@ -34,7 +34,7 @@ struct dn_source {
 	uint64_t rest_pages;
 	size_t run;	  /* planned spaces: the next run ... */
 	struct dn_run left; /* ... and what is left of the one before */
-	bool left_exact;
+	unsigned int left_class;
 	size_t map;	  /* the mapping that it may lie in */
 	struct dn_scan scan; /* spaces that were not planned; mappings of an object */
 	uint64_t offset;  /* in the object's file */

@@ -31,6 +31,7 @@ struct dn_map {
 	uint8_t prot, huge_shift;
 	bool resident; /* has pages (private: of its own), in memory or swapped out */
 	bool swapped;
+	bool forked; /* some of its own pages may be shared with others, copy on write */
 };
 
 /* One process's address space. */
@@ -56,7 +57,8 @@ struct dn_memory {
 	struct dn_space **spaces; /* parents before children */
 	size_t count, cap;
 	bool no_policies;    /* the kernel has no NUMA */
-	uint64_t zero_frame; /* of the page of zeroes; 0: page frames are hidden */
+	bool frames;	     /* of pages are shown */
+	uint64_t zero_frame; /* of the page of zeroes; 0: none */
 	uint64_t shared_pages;
 };
 

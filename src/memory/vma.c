@@ -191,6 +191,7 @@ static int take_entry(const struct dn_smaps_entry *e, void *arg, struct dn_error
 	if (dn_map_private(&m)) {
 		uint64_t bytes = e->anonymous + e->swap + e->huge;
 		m.resident = bytes > 0;
+		m.forked = e->shared_dirty || (m.kind != DN__VMA__KIND__FILE_PRIVATE && e->shared_clean);
 		s->bytes += bytes;
 	} else {
 		m.resident = e->rss + e->swap + e->huge > 0;
@@ -298,7 +299,7 @@ static int add_space(struct dn_capture *c, struct dn_process *p, struct dn_space
 		c->memory = calloc(1, sizeof(*c->memory));
 		if (!c->memory)
 			return dn_error_set(err, -ENOMEM, "cannot note mappings");
-		c->memory->zero_frame = dn_scan_zero_frame();
+		c->memory->frames = dn_scan_frames(&c->memory->zero_frame);
 	}
 	struct dn_memory *m = c->memory;
 	struct dn_space *s = calloc(1, sizeof(*s));
