@@ -11,7 +11,8 @@
 
 static bool without_state(dev_t device)
 {
-	static const unsigned int minors[] = { 3 /* null */, 5 /* zero */, 7 /* full */, 8 /* random */, 9 /* urandom */ };
+	static const unsigned int minors[] = { 3 /* null */, 5 /* zero */, 7 /* full */, 8 /* random */,
+					       9 /* urandom */ };
 
 	for (size_t i = 0; i < DN_ARRAY_LEN(minors); i++)
 		if (device == makedev(1, minors[i]))
@@ -29,9 +30,10 @@ static int capture(struct dn_capture *c, const struct dn_file_probe *probe, Dn__
 	char whose[96];
 
 	if (!S_ISCHR(probe->st.st_mode) || !without_state(probe->st.st_rdev))
-		return dn_error_refuse(err, "%s %s (%s device %u:%u), which cannot be captured", dn_probe_whose(probe, whose),
-				       probe->link, S_ISCHR(probe->st.st_mode) ? "character" : "block",
-				       major(probe->st.st_rdev), minor(probe->st.st_rdev));
+		return dn_error_refuse(err, "%s %s (%s device %u:%u), which cannot be captured",
+				       dn_probe_whose(probe, whose), probe->link,
+				       S_ISCHR(probe->st.st_mode) ? "character" : "block", major(probe->st.st_rdev),
+				       minor(probe->st.st_rdev));
 	return dn_path_capture(c, probe, &file->path, err);
 }
 

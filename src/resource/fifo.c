@@ -46,7 +46,8 @@ static int check(struct dn_restore *r, const Dn__File *file, struct dn_error *er
 	if (file->pipe->deleted)
 		return 0;
 	if (stat(file->pipe->path, &st) < 0)
-		return dn_error_set(err, -errno, "the FIFO %s, which the program uses, cannot be found", file->pipe->path);
+		return dn_error_set(err, -errno, "the FIFO %s, which the program uses, cannot be found",
+				    file->pipe->path);
 	if (!S_ISFIFO(st.st_mode))
 		return dn_error_say(err, -ESTALE, "%s was a FIFO at the checkpoint and is none now", file->pipe->path);
 	return 0;

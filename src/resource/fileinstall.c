@@ -82,11 +82,15 @@ static int send_late(struct installer *in, const struct dn_open_file *f, struct 
 	union {
 		char room[CMSG_SPACE(sizeof(int))];
 		struct cmsghdr align;
-	} control = { .align = { .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS } };
+	} control = { .align = {
+			      .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS } };
 	char byte = 0;
 	struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
 	struct msghdr message = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = CMSG_LEN(sizeof(int)),
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = CMSG_LEN(sizeof(int)),
 	};
 	void *local = NULL;
 	int fd = -1;
@@ -96,7 +100,8 @@ static int send_late(struct installer *in, const struct dn_open_file *f, struct 
 		return r;
 	memcpy(CMSG_DATA(&control.align), &f->fd, sizeof(int));
 	if (sendmsg(o->post[0], &message, 0) < 0)
-		return dn_error_set(err, -errno, "cannot send %s to process %u", dn_file_name(f->message), in->message->pid);
+		return dn_error_set(err, -errno, "cannot send %s to process %u", dn_file_name(f->message),
+				    in->message->pid);
 	uint64_t remote_control = dn_batch_alloc(b, sizeof(control), &local);
 	iov.iov_base = (void *)dn_batch_alloc(b, 16, &(void *){ NULL });
 	message.msg_iov = (void *)dn_batch_put(b, &iov, sizeof(iov));
@@ -147,7 +152,8 @@ static int place_all(struct installer *in, struct dn_error *err)
 			return dn_error_say(err, -EINVAL, "%s was not opened", dn_file_name(f->message));
 		r = make_room(in, err);
 		if (r == 0 && (uint64_t)from == number)
-			dn_batch_call(&in->batch, "mark a descriptor", SYS_fcntl, number, F_SETFD, flag ? FD_CLOEXEC : 0);
+			dn_batch_call(&in->batch, "mark a descriptor", SYS_fcntl, number, F_SETFD,
+				      flag ? FD_CLOEXEC : 0);
 		else if (r == 0)
 			dn_batch_call(&in->batch, "bring a descriptor to its number", SYS_dup3, (uint64_t)from, number,
 				      flag ? O_CLOEXEC : 0);
@@ -205,7 +211,8 @@ static int set_owner(struct installer *in, struct dn_open_file *f, uint64_t numb
 		dn_batch_try(&in->batch, "set the owner of a descriptor", SYS_fcntl, number, F_SETOWN_EX,
 			     dn_batch_put(&in->batch, &owner, sizeof(owner)));
 	if (r == 0 && m->signal && (r = make_room(in, err)) == 0)
-		dn_batch_call(&in->batch, "set the signal of a descriptor", SYS_fcntl, number, F_SETSIG, (uint64_t)m->signal);
+		dn_batch_call(&in->batch, "set the signal of a descriptor", SYS_fcntl, number, F_SETSIG,
+			      (uint64_t)m->signal);
 	/* Signals tell the number at which O_ASYNC was set. */
 	if (r == 0 && flags & O_ASYNC && !f->driver->keeps_position && (r = make_room(in, err)) == 0)
 		dn_batch_call(&in->batch, "set O_ASYNC", SYS_fcntl, number, F_SETFL, (uint64_t)flags);

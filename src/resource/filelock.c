@@ -62,8 +62,8 @@ int dn_locks_capture(const struct dn_file_probe *probe, Dn__File *file, bool fre
 		const char *text = line + strlen("\nlock:");
 		if (parse(text, &lock) < 0)
 			return dn_error_refuse(err, "%s %s, with a lease or lock that cannot be captured (%.*s)",
-					       dn_probe_whose(probe, whose), dn_file_name(file), (int)strcspn(text, "\n"),
-					       text);
+					       dn_probe_whose(probe, whose), dn_file_name(file),
+					       (int)strcspn(text, "\n"), text);
 		if (lock.kind == DN__FILE_LOCK__KIND__POSIX) {
 			lock.file = file->id;
 			if (is_known(message, &lock))
@@ -99,8 +99,8 @@ int dn_lock_fcntl(const Dn__FileLock *m, struct flock *ret)
 static int taken(const Dn__File *file, pid_t holder, struct dn_error *err)
 {
 	if (holder > 0)
-		return dn_error_say(err, -EAGAIN, "the program had %s locked; process %d has it now", dn_file_name(file),
-				    holder);
+		return dn_error_say(err, -EAGAIN, "the program had %s locked; process %d has it now",
+				    dn_file_name(file), holder);
 	return dn_error_say(err, -EAGAIN, "the program had %s locked; another process has it now", dn_file_name(file));
 }
 

@@ -35,8 +35,9 @@ static bool same_inode(const char *path, dev_t dev, ino_t ino)
 
 static int add_file(struct dn_capture *c, const struct mapping *m, int fd, uint32_t *ret_index, struct dn_error *err)
 {
-	struct dn_file_probe probe = { .process = m->process, .number = -1, .fd = fd, .flags = m->access,
-					.link = m->link, .fdinfo = "" };
+	struct dn_file_probe probe = {
+		.process = m->process, .number = -1, .fd = fd, .flags = m->access, .link = m->link, .fdinfo = ""
+	};
 
 	int r = dn_probe_fill(c->files, &probe, err);
 	return r < 0 ? r : dn_description_add(c, &probe, ret_index, err);

@@ -74,7 +74,8 @@ static int list_everything(struct dn_restore *r, struct dn_open_files *o, struct
 		n = add_id(o, DN_OPEN_FILE, files[i]->id, i, err);
 		o->files[i].driver = dn_file_driver_named(files[i]->driver);
 		if (n == 0 && !o->files[i].driver)
-			n = dn_error_say(err, -EINVAL, "the image has a file of kind '%s', which this dunlin does not know",
+			n = dn_error_say(err, -EINVAL,
+					 "the image has a file of kind '%s', which this dunlin does not know",
 					 files[i]->driver);
 	}
 	return n;
@@ -120,7 +121,8 @@ static int list_numbers(struct dn_restore *r, struct dn_open_files *o, struct dn
 				return dn_error_say(err, -EINVAL, "descriptor %u of process %u in the image is wrong",
 						    p->fds[k]->number, p->pid);
 			if (k && p->fds[k]->number <= p->fds[k - 1]->number)
-				return dn_error_say(err, -EINVAL, "the descriptors of process %u in the image are not sorted",
+				return dn_error_say(err, -EINVAL,
+						    "the descriptors of process %u in the image are not sorted",
 						    p->pid);
 			o->uses[o->use_count++] = (struct dn_number_use){
 				.number = p->fds[k]->number,
@@ -157,9 +159,10 @@ int dn_open_files(struct dn_restore *r, struct dn_open_files **ret, struct dn_er
 	int n = list_everything(r, o, err);
 	if (n == 0)
 		n = list_numbers(r, o, err);
-	if (n == 0)
-		*ret = o;
-	return n;
+	if (n < 0)
+		return n;
+	*ret = o;
+	return 0;
 }
 
 static void close_if(int *fd)
@@ -246,8 +249,10 @@ static int place_failed(int code, struct dn_error *err)
 
 	getrlimit(RLIMIT_NOFILE, &limit);
 	if (code == -EMFILE || code == -EINVAL)
-		return dn_error_say(err, code, "the image needs more than the %llu descriptors that dunlin may have here; "
-				    "raise the hard limit (ulimit -Hn)", (unsigned long long)limit.rlim_max);
+		return dn_error_say(err, code,
+				    "the image needs more than the %llu descriptors that dunlin may have here; "
+				    "raise the hard limit (ulimit -Hn)",
+				    (unsigned long long)limit.rlim_max);
 	return dn_error_set(err, code, "cannot duplicate a descriptor");
 }
 

@@ -22,23 +22,23 @@
 struct dn_open_file {
 	Dn__File *message;
 	const struct dn_file_driver *driver;
-	int fd;		/* the number where processes find it; -1: not open yet */
-	uint32_t home;	/* lowest number above 2 that is this file's wherever it is used; 0: none */
-	bool late;	/* /dev/null is there now */
-	bool owned;	/* owner and signal were set */
-	bool grown;	/* is longer than at the checkpoint, and was open for writing */
+	int fd;	       /* the number where processes find it; -1: not open yet */
+	uint32_t home; /* lowest number above 2 that is this file's wherever it is used; 0: none */
+	bool late;     /* /dev/null is there now */
+	bool owned;    /* owner and signal were set */
+	bool grown;    /* is longer than at the checkpoint, and was open for writing */
 };
 
 struct dn_open_object {
 	Dn__Object *message;
-	int fd;	  /* O_PATH: does not stand in the way of executing it; -1: not made */
-	int work; /* to fill it; -1: not needed so far */
+	int fd;	    /* O_PATH: does not stand in the way of executing it; -1: not made */
+	int work;   /* to fill it; -1: not needed so far */
 	bool alive; /* found on this host: content and attributes are its own */
 };
 
 struct dn_open_pipe {
 	Dn__Pipe *message;
-	int fds[2]; /* read and write end, or both ends of a FIFO in [0]; -1 */
+	int fds[2];    /* read and write end, or both ends of a FIFO in [0]; -1 */
 	bool given[2]; /* the end that the pipe was made with has become a file of the image */
 };
 
@@ -58,10 +58,10 @@ struct dn_open_files {
 	struct dn_idmap map;	    /* enum dn_open_key; values: index + 1 */
 	struct dn_number_use *uses; /* sorted by number, then file */
 	size_t use_count;
-	uint32_t next;		    /* numbers below it were tried */
-	int post[2];		    /* socket pair for late files; -1 */
+	uint32_t next; /* numbers below it were tried */
+	int post[2];   /* socket pair for late files; -1 */
 	bool late_open;
-	pthread_mutex_t lock;	    /* over objects[].work */
+	pthread_mutex_t lock; /* over objects[].work */
 };
 
 enum dn_open_key { DN_OPEN_FILE = 1, DN_OPEN_OBJECT, DN_OPEN_PIPE, DN_OPEN_WARNED };

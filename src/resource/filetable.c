@@ -35,8 +35,8 @@ int dn_open_flags(uint32_t flags)
 {
 	if ((flags & O_TMPFILE) == O_TMPFILE) /* includes O_DIRECTORY */
 		flags &= ~(uint32_t)O_TMPFILE;
-	return (int)flags & (O_ACCMODE | O_APPEND | O_NONBLOCK | O_SYNC | O_DSYNC | O_DIRECT | O_NOATIME | O_ASYNC | O_PATH |
-			     O_NOFOLLOW | O_DIRECTORY);
+	return (int)flags & (O_ACCMODE | O_APPEND | O_NONBLOCK | O_SYNC | O_DSYNC | O_DIRECT | O_NOATIME | O_ASYNC |
+			     O_PATH | O_NOFOLLOW | O_DIRECTORY);
 }
 
 const char *dn_probe_whose(const struct dn_file_probe *probe, char buf[static 96])
@@ -211,8 +211,8 @@ static int compare(const struct dn_description *d, const struct dn_file_probe *p
 	case 2: return 1;
 	}
 	int code = r < 0 ? -errno : -EIO;
-	dn_error_set(err, code, "cannot compare descriptor %d of process %d with descriptor %d of process %d", d->number,
-		     d->process->pid, probe->number, probe->process->pid);
+	dn_error_set(err, code, "cannot compare descriptor %d of process %d with descriptor %d of process %d",
+		     d->number, d->process->pid, probe->number, probe->process->pid);
 	return DN_MIN(code, -2);
 }
 
@@ -425,7 +425,8 @@ static int check_namespace(struct dn_file_table *t, struct dn_process *p, struct
 	if (stat(path, &st) < 0)
 		return dn_error_set(err, -errno, "cannot look at %s", path);
 	if (st.st_ino != t->mount_namespace)
-		return dn_error_refuse(err, "process %d lives in a mount namespace of its own; run dunlin in there", p->pid);
+		return dn_error_refuse(err, "process %d lives in a mount namespace of its own; run dunlin in there",
+				       p->pid);
 	t->looked_at = p;
 	return 0;
 }
@@ -493,8 +494,8 @@ static void warn_of_owners(struct dn_capture *c)
 		for (size_t k = 0; k < c->process_count && !inside; k++)
 			inside = c->processes[k]->pid == f->owner_pid;
 		if (!inside)
-			dn_warn("descriptor %d of process %d sends signals to process %d, which is not captured", d->number,
-				d->process->pid, f->owner_pid);
+			dn_warn("descriptor %d of process %d sends signals to process %d, which is not captured",
+				d->number, d->process->pid, f->owner_pid);
 	}
 }
 

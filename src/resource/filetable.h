@@ -52,7 +52,7 @@ struct dn_file_table {
 	size_t pipe_count, pipe_cap;
 	struct dn_idmap map; /* see enum dn_file_key */
 	dev_t proc_dev, shm_dev;
-	ino_t mount_namespace; /* dunlin's own */
+	ino_t mount_namespace;	      /* dunlin's own */
 	struct dn_process *looked_at; /* whose mount namespace was compared last */
 };
 

@@ -68,7 +68,8 @@ int dn_object_capture(struct dn_capture *c, const struct dn_file_probe *probe, D
 		return 0;
 	_cleanup_fd_ int fd = dn_reopen(probe->fd, O_RDONLY | O_NONBLOCK);
 	if (fd < 0)
-		return dn_error_set(err, fd, "%s %s: cannot open it for reading", dn_probe_whose(probe, whose), probe->link);
+		return dn_error_set(err, fd, "%s %s: cannot open it for reading", dn_probe_whose(probe, whose),
+				    probe->link);
 	if (fstatfs(fd, &fs) < 0)
 		return dn_error_set(err, -errno, "%s %s: cannot ask for its file system", dn_probe_whose(probe, whose),
 				    probe->link);
@@ -242,7 +243,8 @@ static int create_ghost(const Dn__Object *m, struct dn_error *err)
 	}
 	int fd = unnamed_file("/tmp");
 	if (fd < 0)
-		return dn_error_set(err, -errno, "cannot create a file for the content of %s, which was deleted", m->name);
+		return dn_error_set(err, -errno, "cannot create a file for the content of %s, which was deleted",
+				    m->name);
 	dn_info("the deleted file %s is restored in /tmp", m->name);
 	return fd;
 }
@@ -268,14 +270,16 @@ static int create_object(struct dn_restore *r, struct dn_open_object *o, struct 
 	}
 	if (o->alive) {
 		if (fstat(o->fd, &st) < 0 || (uint64_t)st.st_size < m->size)
-			return dn_error_say(err, -ESTALE, "%s, which was deleted but lives on, is shorter than at the checkpoint",
+			return dn_error_say(err, -ESTALE,
+					    "%s, which was deleted but lives on, is shorter than at the checkpoint",
 					    m->name);
 		return 0;
 	}
 	if (fd < 0)
 		return fd;
 	if (ftruncate(fd, (off_t)m->size) < 0)
-		return dn_error_set(err, -errno, "cannot make %s %llu bytes long", m->name, (unsigned long long)m->size);
+		return dn_error_set(err, -errno, "cannot make %s %llu bytes long", m->name,
+				    (unsigned long long)m->size);
 	o->fd = dn_reopen(fd, O_PATH);
 	return o->fd < 0 ? dn_error_set(err, o->fd, "cannot open %s again", m->name) : 0;
 }

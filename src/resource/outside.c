@@ -60,8 +60,8 @@ static int capture_end(struct dn_capture *c, struct dn_error *err)
 			struct dn_file_probe probe = { .process = d->process, .number = d->number };
 			bool pipe = !strncmp(d->file->outside->name, "pipe:", 5);
 			return dn_error_refuse(err, "%s %s, %s", dn_probe_whose(&probe, whose), d->file->outside->name,
-					       pipe ? "whose other end is not in the tree" :
-						      "a terminal that is not a standard stream of the program");
+					       pipe ? "whose other end is not in the tree"
+						    : "a terminal that is not a standard stream of the program");
 		}
 		d->file->outside->standard = choose_standard(d);
 	}
@@ -92,8 +92,8 @@ static int restore(struct dn_restore *r, const Dn__File *file, int *ret_fd, stru
 	int standard = r->standard[file->outside->standard];
 
 	if (standard < 0) {
-		dn_warn("restart has no descriptor %u to join to %s: /dev/null takes its place", file->outside->standard,
-			file->outside->name);
+		dn_warn("restart has no descriptor %u to join to %s: /dev/null takes its place",
+			file->outside->standard, file->outside->name);
 		*ret_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 		return *ret_fd < 0 ? dn_error_set(err, -errno, "cannot open /dev/null") : 0;
 	}

@@ -123,8 +123,9 @@ static int capture_deleted(struct dn_capture *c, const struct dn_file_probe *pro
 	char whose[96];
 
 	if (!S_ISREG(probe->st.st_mode))
-		return dn_error_refuse(err, "%s %s, a deleted %s, which cannot be captured", dn_probe_whose(probe, whose),
-				       was, S_ISDIR(probe->st.st_mode) ? "folder" : "special file");
+		return dn_error_refuse(err, "%s %s, a deleted %s, which cannot be captured",
+				       dn_probe_whose(probe, whose), was,
+				       S_ISDIR(probe->st.st_mode) ? "folder" : "special file");
 	if (!is_mounted(probe->fd))
 		return dn_error_refuse(err, "%s %s, which is on no mounted file system and cannot be captured",
 				       dn_probe_whose(probe, whose), was);
@@ -211,7 +212,8 @@ int dn_path_check(struct dn_restore *r, const Dn__File *file, const Dn__PathFile
 	struct stat st;
 
 	if (path->path[0] != '/')
-		return dn_error_say(err, -EINVAL, "the image names a file '%s', which is not an absolute path", path->path);
+		return dn_error_say(err, -EINVAL, "the image names a file '%s', which is not an absolute path",
+				    path->path);
 	if (path->object) {
 		object = dn_open_object(r->files, path->object);
 		if (!object || object->message->kind != DN__OBJECT__KIND__GHOST)
@@ -228,8 +230,8 @@ int dn_path_check(struct dn_restore *r, const Dn__File *file, const Dn__PathFile
 	if (!S_ISREG(st.st_mode) || file->flags & O_PATH)
 		return 0;
 	if ((uint64_t)st.st_size < path->size)
-		return dn_error_say(err, -ESTALE, "%s had %llu bytes at the checkpoint and has only %llu now", path->path,
-				    (unsigned long long)path->size, (unsigned long long)st.st_size);
+		return dn_error_say(err, -ESTALE, "%s had %llu bytes at the checkpoint and has only %llu now",
+				    path->path, (unsigned long long)path->size, (unsigned long long)st.st_size);
 	int64_t mtime_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
 	if (path->content_matters && ((uint64_t)st.st_size != path->size || mtime_ns != path->mtime_ns))
 		return dn_error_say(err, -ESTALE, "%s, which the program executes, was changed since the checkpoint",
@@ -251,7 +253,8 @@ int dn_path_open(struct dn_restore *r, const Dn__File *file, const Dn__PathFile 
 	flags |= flags & O_PATH ? 0 : O_NONBLOCK;
 	_cleanup_fd_ int fd = open(path->path, flags | O_CLOEXEC | O_NOCTTY);
 	if (fd < 0 && errno == ETXTBSY)
-		return dn_error_say(err, -ETXTBSY, "%s cannot be opened for writing: some program executes it", path->path);
+		return dn_error_say(err, -ETXTBSY, "%s cannot be opened for writing: some program executes it",
+				    path->path);
 	if (fd < 0)
 		return dn_error_set(err, -errno, "cannot open %s%s", path->path,
 				    opened_for_writing(file) ? " for writing" : "");

@@ -213,8 +213,8 @@ int dn_pipe_fill(const Dn__Pipe *m, int fd, struct dn_error *err)
 			r = dn_error_set(err, -errno, "cannot change the mode of pipe %u", m->id);
 		ssize_t n = r == 0 ? write(fd, packet->data, packet->len) : 0;
 		if (r == 0 && (n < 0 || (size_t)n != packet->len))
-			r = dn_error_set(err, n < 0 ? -errno : -ENOSPC, "cannot put %zu bytes into pipe %u", packet->len,
-					 m->id);
+			r = dn_error_set(err, n < 0 ? -errno : -ENOSPC, "cannot put %zu bytes into pipe %u",
+					 packet->len, m->id);
 	}
 	fcntl(fd, F_SETFL, flags);
 	return r;

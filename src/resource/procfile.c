@@ -53,7 +53,8 @@ static int capture(struct dn_capture *c, const struct dn_file_probe *probe, Dn__
 	if (r < 0)
 		return r;
 	if (!path)
-		return dn_error_refuse(err, "%s %s, of a process that is gone", dn_probe_whose(probe, whose), probe->link);
+		return dn_error_refuse(err, "%s %s, of a process that is gone", dn_probe_whose(probe, whose),
+				       probe->link);
 	if (!pid)
 		return dn_path_capture(c, probe, &file->path, err);
 	file->proc = dn_message_new(&dn__proc_file__descriptor);

@@ -41,8 +41,10 @@ static uint64_t now_of(int clock)
 {
 	struct timespec now = {};
 
-	clock_gettime(clock == CLOCK_REALTIME_ALARM ? CLOCK_REALTIME :
-		      clock == CLOCK_BOOTTIME_ALARM ? CLOCK_BOOTTIME : clock, &now);
+	clock_gettime(clock == CLOCK_REALTIME_ALARM   ? CLOCK_REALTIME
+		      : clock == CLOCK_BOOTTIME_ALARM ? CLOCK_BOOTTIME
+						      : clock,
+		      &now);
 	return to_ns(now);
 }
 

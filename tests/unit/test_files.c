@@ -214,13 +214,13 @@ static void open_regular(void)
 	int fd = open(in_folder("data"), O_RDWR | O_CREAT | O_CLOEXEC, 0640);
 
 	if (write(fd, "0123456789", 10) == 10)
-		lseek(fd, 4, SEEK_SET);			   /* 3 */
-	dup2(fd, 500);					   /* the same description */
-	open(in_folder("data"), O_WRONLY | O_APPEND);	   /* 4 */
-	open(folder, O_RDONLY | O_DIRECTORY);		   /* 5 */
-	open(in_folder("data"), O_PATH);		   /* 6 */
+		lseek(fd, 4, SEEK_SET);				/* 3 */
+	dup2(fd, 500);						/* the same description */
+	open(in_folder("data"), O_WRONLY | O_APPEND);		/* 4 */
+	open(folder, O_RDONLY | O_DIRECTORY);			/* 5 */
+	open(in_folder("data"), O_PATH);			/* 6 */
 	open(in_folder("a (deleted)"), O_RDWR | O_CREAT, 0600); /* 7 */
-	fd = open(in_folder("old"), O_RDWR | O_CREAT, 0600);    /* 8 */
+	fd = open(in_folder("old"), O_RDWR | O_CREAT, 0600);	/* 8 */
 	link(in_folder("old"), in_folder("new"));
 	unlink(in_folder("old"));
 	open("/dev/zero", O_RDONLY); /* 9 */
@@ -310,7 +310,7 @@ static void open_pipes(void)
 		_exit(1);
 	close(fds[1]);
 	mkfifo(in_folder("fifo"), 0600);
-	open(in_folder("fifo"), O_RDONLY | O_NONBLOCK);	      /* 8 */
+	open(in_folder("fifo"), O_RDONLY | O_NONBLOCK);		 /* 8 */
 	int fd = open(in_folder("fifo"), O_WRONLY | O_NONBLOCK); /* 9 */
 	if (write(fd, "named", 5) != 5)
 		_exit(1);
@@ -373,7 +373,7 @@ static void open_locked(void)
 	struct flock lock = { .l_type = F_WRLCK, .l_start = 10, .l_len = 5 };
 
 	flock(open(in_folder("flock"), O_RDWR | O_CREAT, 0600), LOCK_EX); /* 3 */
-	int fd = open(in_folder("posix"), O_RDWR | O_CREAT, 0600);	   /* 4 */
+	int fd = open(in_folder("posix"), O_RDWR | O_CREAT, 0600);	  /* 4 */
 	fcntl(fd, F_SETLK, &lock);
 	dup(fd);
 }
@@ -618,9 +618,9 @@ static void id_map(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(id_map),	cmocka_unit_test(regular_files), cmocka_unit_test(deleted_files),
-		cmocka_unit_test(pipes),	cmocka_unit_test(timers),	 cmocka_unit_test(locks),
-		cmocka_unit_test(changed_files), cmocka_unit_test(refusals),	 cmocka_unit_test(pipes_from_outside),
+		cmocka_unit_test(id_map),	 cmocka_unit_test(regular_files), cmocka_unit_test(deleted_files),
+		cmocka_unit_test(pipes),	 cmocka_unit_test(timers),	  cmocka_unit_test(locks),
+		cmocka_unit_test(changed_files), cmocka_unit_test(refusals),	  cmocka_unit_test(pipes_from_outside),
 		cmocka_unit_test(many_of_one),
 	};
 
