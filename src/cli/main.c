@@ -12,6 +12,8 @@ static const struct {
 	const char *arguments;
 	const char *description;
 } commands[] = {
+	{ "checkpoint", dn_cmd_checkpoint, "PID -o IMAGE", "capture a running program into a file" },
+	{ "restart", dn_cmd_restart, "IMAGE", "bring the program in a file back to life" },
 	{ "inspect", dn_cmd_inspect, "IMAGE", "show what is inside an image" },
 	{ "verify", dn_cmd_verify, "IMAGE", "check every checksum of an image, start nothing" },
 	{ "doctor", dn_cmd_doctor, "", "what this host and kernel support, and what is missing" },
