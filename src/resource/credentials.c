@@ -24,8 +24,8 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
-#include "base/proc.h"
 #include "base/log.h"
+#include "base/proc.h"
 #include "base/util.h"
 #include "resource/message.h"
 #include "resource/tasks.h"
@@ -34,11 +34,46 @@
 #define GROUPS_IN_SLOT 64 /* more than these do not fit the slot of a thread for sure */
 
 static const char *const cap_names[] = {
-	"chown", "dac_override", "dac_read_search", "fowner", "fsetid", "kill", "setgid", "setuid", "setpcap",
-	"linux_immutable", "net_bind_service", "net_broadcast", "net_admin", "net_raw", "ipc_lock", "ipc_owner",
-	"sys_module", "sys_rawio", "sys_chroot", "sys_ptrace", "sys_pacct", "sys_admin", "sys_boot", "sys_nice",
-	"sys_resource", "sys_time", "sys_tty_config", "mknod", "lease", "audit_write", "audit_control", "setfcap",
-	"mac_override", "mac_admin", "syslog", "wake_alarm", "block_suspend", "audit_read", "perfmon", "bpf",
+	"chown",
+	"dac_override",
+	"dac_read_search",
+	"fowner",
+	"fsetid",
+	"kill",
+	"setgid",
+	"setuid",
+	"setpcap",
+	"linux_immutable",
+	"net_bind_service",
+	"net_broadcast",
+	"net_admin",
+	"net_raw",
+	"ipc_lock",
+	"ipc_owner",
+	"sys_module",
+	"sys_rawio",
+	"sys_chroot",
+	"sys_ptrace",
+	"sys_pacct",
+	"sys_admin",
+	"sys_boot",
+	"sys_nice",
+	"sys_resource",
+	"sys_time",
+	"sys_tty_config",
+	"mknod",
+	"lease",
+	"audit_write",
+	"audit_control",
+	"setfcap",
+	"mac_override",
+	"mac_admin",
+	"syslog",
+	"wake_alarm",
+	"block_suspend",
+	"audit_read",
+	"perfmon",
+	"bpf",
 	"checkpoint_restore",
 };
 
@@ -185,15 +220,17 @@ static int check_identity(struct dn_task_memo *memo, const struct dn_thread *t, 
 			   (want->cap_inheritable & ~(own->cap_inheritable | own->cap_bounding));
 	if (missing) {
 		cap_text(missing, names, sizeof(names));
-		return dn_error_say(err, -EPERM,
-				    "thread %d of process %d had privileges that dunlin lacks here (%s): restart it as root, "
-				    "outside of a container that takes them away",
-				    t->tid, t->process->pid, names);
+		return dn_error_say(
+			err, -EPERM,
+			"thread %d of process %d had privileges that dunlin lacks here (%s): restart it as root, "
+			"outside of a container that takes them away",
+			t->tid, t->process->pid, names);
 	}
 	missing = want->cap_bounding & ~own->cap_bounding;
 	if (missing && dn_task_say_once(memo, DN_SAID_BOUNDING)) {
 		cap_text(missing, names, sizeof(names));
-		dn_warn("process %d may no longer gain %s by starting other programs: dunlin's own bounding set lacks it",
+		dn_warn("process %d may no longer gain %s by starting other programs: dunlin's own bounding set lacks "
+			"it",
 			t->process->pid, names);
 	}
 	if (own->no_new_privs && !want->no_new_privs && dn_task_say_once(memo, DN_SAID_NO_NEW_PRIVS))
@@ -208,8 +245,9 @@ static int set_many_groups(struct dn_thread *t, struct dn_batch *b, const Dn__Cr
 {
 	size_t size = DN_ALIGN_UP(want->n_groups * sizeof(uint32_t), DN_PAGE_SIZE);
 	long at;
-	int r = dn_task_call_now(b, "get memory for groups", &at, err, SYS_mmap,
-				 (uint64_t[6]){ 0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, ~0ULL, 0 });
+	int r = dn_task_call_now(
+		b, "get memory for groups", &at, err, SYS_mmap,
+		(uint64_t[6]){ 0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, ~0ULL, 0 });
 
 	if (r < 0)
 		return r;
@@ -323,7 +361,8 @@ static int credentials_restore(struct dn_restore *r, struct dn_thread *t, struct
 	if (bits != want->securebits) {
 		/* One of them is anyone's to change. */
 		if ((bits ^ want->securebits) == SECBIT_KEEP_CAPS)
-			dn_batch_call(b, "set the flag to keep capabilities", SYS_prctl, PR_SET_KEEPCAPS, !!(want->securebits & SECBIT_KEEP_CAPS));
+			dn_batch_call(b, "set the flag to keep capabilities", SYS_prctl, PR_SET_KEEPCAPS,
+				      !!(want->securebits & SECBIT_KEEP_CAPS));
 		else
 			dn_batch_call(b, "set securebits", SYS_prctl, PR_SET_SECUREBITS, want->securebits);
 	}

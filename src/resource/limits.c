@@ -115,7 +115,8 @@ static int raise_limit(struct dn_restore *r, struct dn_thread *t, uint32_t resou
 	limit_text(want->rlim_max, hard);
 	limit_text(have, most);
 	if (dn_task_say_once(r->tasks, DN_SAID_LIMIT + resource))
-		dn_warn("process %d had a hard limit \"%s\" of %s; the most that dunlin may give it here is %s (more needs "
+		dn_warn("process %d had a hard limit \"%s\" of %s; the most that dunlin may give it here is %s (more "
+			"needs "
 			"CAP_SYS_RESOURCE, or a higher limit before dunlin is started)",
 			t->process->pid, limit_names[resource], hard, most);
 	want->rlim_max = have;

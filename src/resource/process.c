@@ -91,7 +91,8 @@ static int huge_pages_restore(struct dn_restore *r, struct dn_thread *t, struct 
 	uint32_t off = process->mm ? process->mm->thp_disable : 0;
 
 	/* Bit 0: off; the other bits are flags of their own argument (6.18). */
-	dn_batch_call(b, "switch huge pages on or off", SYS_prctl, PR_SET_THP_DISABLE, off & 1, off & 1 ? off & ~1u : 0);
+	dn_batch_call(b, "switch huge pages on or off", SYS_prctl, PR_SET_THP_DISABLE, off & 1,
+		      off & 1 ? off & ~1u : 0);
 	return 0;
 }
 

@@ -201,10 +201,12 @@ static int policy_restore(struct dn_restore *r, struct dn_thread *t, const Dn__S
 	if (syscall(SYS_sched_setattr, t->tid, &want, 0) == 0)
 		return 0;
 	if (errno != EPERM && errno != EBUSY)
-		return dn_error_set(err, -errno, "cannot give thread %d of process %d scheduling policy %u, nice %d, priority %u",
+		return dn_error_set(err, -errno,
+				    "cannot give thread %d of process %d scheduling policy %u, nice %d, priority %u",
 				    t->tid, t->process->pid, s->policy, s->nice, s->priority);
 	if (dn_task_say_once(r->tasks, DN_SAID_NICE))
-		dn_warn("thread %d of process %d had scheduling policy %u, nice %d, priority %u, which this user may not "
+		dn_warn("thread %d of process %d had scheduling policy %u, nice %d, priority %u, which this user may "
+			"not "
 			"give it here (%s): it runs with policy %u, nice %d",
 			t->tid, t->process->pid, s->policy, s->nice, s->priority, strerror(errno), have.sched_policy,
 			have.sched_nice);
@@ -265,7 +267,8 @@ static int numa_restore(struct dn_restore *r, struct dn_thread *t, struct dn_bat
 	if (k < 0)
 		return k;
 	if (result < 0 && dn_task_say_once(r->tasks, DN_SAID_NUMA))
-		dn_warn("thread %d of process %d had NUMA policy %#x for memory nodes that it cannot use here (%s): it has "
+		dn_warn("thread %d of process %d had NUMA policy %#x for memory nodes that it cannot use here (%s): it "
+			"has "
 			"the default policy now",
 			t->tid, t->process->pid, (unsigned int)s->numa_mode, strerror((int)-result));
 	return 0;
@@ -279,7 +282,8 @@ static int scheduling_ask(struct dn_thread *t, struct dn_batch *b, struct dn_err
 	uint64_t at = dn_batch_alloc(b, sizeof(struct numa_answer), &local);
 
 	dn_batch_call(b, "ask for the timer slack", SYS_prctl, PR_GET_TIMERSLACK);
-	dn_batch_try(b, "ask for the NUMA policy", SYS_get_mempolicy, at + offsetof(struct numa_answer, mode), at, NODES);
+	dn_batch_try(b, "ask for the NUMA policy", SYS_get_mempolicy, at + offsetof(struct numa_answer, mode), at,
+		     NODES);
 	return 0;
 }
 

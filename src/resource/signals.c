@@ -47,14 +47,15 @@ static int actions_take(struct dn_capture *c, struct dn_thread *t, const struct 
 	uint64_t at = dn_batch_alloc(&b, (DN_SIGNALS + 1) * sizeof(*actions), (void **)&actions);
 	for (uint32_t sig = 1; sig <= DN_SIGNALS; sig++)
 		if (has_action(sig))
-			dn_batch_call(&b, "ask for a signal action", SYS_rt_sigaction, sig, 0, at + sig * sizeof(*actions),
-				      SIGSET_SIZE);
+			dn_batch_call(&b, "ask for a signal action", SYS_rt_sigaction, sig, 0,
+				      at + sig * sizeof(*actions), SIGSET_SIZE);
 	int r = dn_batch_run(&b, err);
 	for (uint32_t sig = 1; sig <= DN_SIGNALS && r == 0; sig++) {
 		const struct dn_sigaction a = actions[sig];
 		if (!a.handler && !a.flags && !a.restorer && !a.mask)
 			continue;
-		Dn__SignalAction *m = dn_message_add(&process->actions, &process->n_actions, &dn__signal_action__descriptor);
+		Dn__SignalAction *m =
+			dn_message_add(&process->actions, &process->n_actions, &dn__signal_action__descriptor);
 		if (!m)
 			return dn_task_no_memory(t, err);
 		m->signal = sig;
@@ -160,7 +161,8 @@ static int drain(struct dn_thread *t, struct dn_batch *b, struct dn_error *err)
 		if (result < 0)
 			return dn_error_set(err, (int)result, "cannot take stray signals away from thread %d", t->tid);
 	}
-	return dn_error_say(err, -EBUSY, "process %d is sent signals without end while it is restarted", t->process->pid);
+	return dn_error_say(err, -EBUSY, "process %d is sent signals without end while it is restarted",
+			    t->process->pid);
 }
 
 static int check_info(const struct dn_thread *t, const ProtobufCBinaryData *data, siginfo_t *ret, struct dn_error *err)
@@ -192,8 +194,8 @@ static int queue_signals(struct dn_thread *t, struct dn_batch *b, bool shared, P
 			dn_batch_call(b, "queue a pending signal", SYS_rt_sigqueueinfo, (uint64_t)t->tid,
 				      (uint64_t)info.si_signo, at);
 		else
-			dn_batch_call(b, "queue a thread's pending signal", SYS_rt_tgsigqueueinfo, (uint64_t)t->process->pid,
-				      (uint64_t)t->tid, (uint64_t)info.si_signo, at);
+			dn_batch_call(b, "queue a thread's pending signal", SYS_rt_tgsigqueueinfo,
+				      (uint64_t)t->process->pid, (uint64_t)t->tid, (uint64_t)info.si_signo, at);
 	}
 	return r;
 }

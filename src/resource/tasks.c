@@ -34,7 +34,7 @@ const struct dn_task_driver *const dn_task_drivers[] = {
 };
 
 #define DRIVERS DN_ARRAY_LEN(dn_task_drivers)
-#define CALLS_EACH 8	/* what a driver may queue without asking */
+#define CALLS_EACH 8 /* what a driver may queue without asking */
 #define DATA_EACH 512
 
 /* ---- shared by drivers ---- */

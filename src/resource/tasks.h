@@ -37,12 +37,12 @@ enum dn_task_said {
 
 /* What is the same for all tasks of one capture or restore. */
 struct dn_task_memo {
-	Dn__Credentials *own;		/* dunlin's identity, which seeds start with */
+	Dn__Credentials *own;		    /* dunlin's identity, which seeds start with */
 	struct rlimit limits[RLIM_NLIMITS]; /* dunlin's, likewise */
 	bool have_limits;
 	uint64_t online[DN_TASK_CPUS / 64]; /* processors of this host */
 	bool have_online;
-	uint64_t own_slice;		/* sched_runtime that an ordinary thread has without asking */
+	uint64_t own_slice; /* sched_runtime that an ordinary thread has without asking */
 	uint64_t said;
 };
 _Static_assert(DN_SAID_END <= 64, "bits of dn_task_memo.said");

@@ -17,8 +17,7 @@
 
 #define COMM_MAX 16 /* with the NUL */
 #define PERSONALITY_ASK 0xffffffffu
-#define ROBUST_LIST_SIZE 24u	/* sizeof(struct robust_list_head); the kernel takes no other */
-#define RSEQ_CS_OFFSET 8	/* of rseq_cs in struct rseq */
+#define ROBUST_LIST_SIZE 24u /* sizeof(struct robust_list_head); the kernel takes no other */
 #define ALTSTACK_KEPT (SS_DISABLE | (int)DN_SS_AUTODISARM)
 #define DN_SS_AUTODISARM (1u << 31)
 
@@ -33,6 +32,7 @@ struct thread_answer {
 static int thread_look(struct dn_capture *c, struct dn_thread *t, Dn__Process *process, Dn__Thread *thread,
 		       struct dn_error *err)
 {
+	/* A critical section that the thread was in has been aborted already, when it was held. */
 	struct __ptrace_rseq_configuration rseq = {};
 
 	if (ptrace(PTRACE_GET_RSEQ_CONFIGURATION, t->tid, (void *)sizeof(rseq), &rseq) < 0) {
@@ -45,9 +45,6 @@ static int thread_look(struct dn_capture *c, struct dn_thread *t, Dn__Process *p
 	thread->rseq = rseq.rseq_abi_pointer;
 	thread->rseq_size = rseq.rseq_abi_size;
 	thread->rseq_signature = rseq.signature;
-	/* Unreadable: then the program crashes at its next chance, but not because of us. */
-	if (dn_process_read(t->process, thread->rseq + RSEQ_CS_OFFSET, &thread->rseq_cs, sizeof(thread->rseq_cs), NULL) < 0)
-		thread->rseq_cs = 0;
 	return 0;
 }
 

@@ -67,7 +67,8 @@ static int itimers_ask(struct dn_thread *t, struct dn_batch *b, struct dn_error 
 	uint64_t at = dn_batch_alloc(b, ITIMERS * sizeof(struct itimerval), &local);
 
 	for (uint64_t which = ITIMER_REAL; which < ITIMERS; which++)
-		dn_batch_call(b, "ask for an interval timer", SYS_getitimer, which, at + which * sizeof(struct itimerval));
+		dn_batch_call(b, "ask for an interval timer", SYS_getitimer, which,
+			      at + which * sizeof(struct itimerval));
 	return 0;
 }
 
@@ -127,8 +128,9 @@ static const char *parse_timer(const char *p, Dn__PosixTimer *m)
 	unsigned long long sigval;
 	int n = 0;
 
-	if (sscanf(p, "ID: %d\nsignal: %d/%llx\nnotify: %7[a-z]/%3[a-z].%d\nClockID: %d\n%n", &m->id, &m->signal, &sigval, how,
-		   whom, &m->thread, &m->clock, &n) < 7 || n == 0)
+	if (sscanf(p, "ID: %d\nsignal: %d/%llx\nnotify: %7[a-z]/%3[a-z].%d\nClockID: %d\n%n", &m->id, &m->signal,
+		   &sigval, how, whom, &m->thread, &m->clock, &n) < 7 ||
+	    n == 0)
 		return NULL;
 	m->sigval = sigval;
 	m->notify = strcmp(how, "none") == 0 ? SIGEV_NONE : strcmp(how, "thread") == 0 ? SIGEV_THREAD : SIGEV_SIGNAL;
@@ -154,7 +156,8 @@ static int ask_times(struct dn_thread *t, Dn__PosixTimer **timers, size_t n, str
 	dn_batch_begin(&b, t->remote);
 	uint64_t at = dn_batch_alloc(&b, n * sizeof(*times), (void **)&times);
 	for (size_t i = 0; i < n; i++) {
-		dn_batch_call(&b, "ask for a timer", SYS_timer_gettime, (uint64_t)timers[i]->id, at + i * sizeof(*times));
+		dn_batch_call(&b, "ask for a timer", SYS_timer_gettime, (uint64_t)timers[i]->id,
+			      at + i * sizeof(*times));
 		dn_batch_call(&b, "ask for the overruns of a timer", SYS_timer_getoverrun, (uint64_t)timers[i]->id);
 	}
 	int r = dn_batch_run(&b, err);
@@ -199,8 +202,7 @@ static bool has_past(const Dn__PosixTimer *m)
 	case CLOCK_BOOTTIME:
 	case CLOCK_REALTIME_ALARM:
 	case CLOCK_BOOTTIME_ALARM:
-	case CLOCK_TAI:
-		return true;
+	case CLOCK_TAI: return true;
 	}
 	return false;
 }
@@ -267,13 +269,15 @@ static int restore_overrun(struct dn_thread *t, struct dn_batch *b, const Dn__Po
 static int set_timer(struct dn_thread *t, struct dn_batch *b, const Dn__PosixTimer *m, struct dn_error *err)
 {
 	struct itimerspec it = { ns_timespec(m->interval_ns), ns_timespec(m->value_ns) };
-	bool signals = m->notify != SIGEV_NONE && (!(m->notify & SIGEV_THREAD_ID) || find_thread(t->process, m->thread));
+	bool signals =
+		m->notify != SIGEV_NONE && (!(m->notify & SIGEV_THREAD_ID) || find_thread(t->process, m->thread));
 
 	if (!m->value_ns) /* disarmed */
 		return 0;
 	int r = dn_task_room(t, b, 1, sizeof(it), err);
 	if (r == 0)
-		dn_batch_call(b, "set a timer", SYS_timer_settime, (uint64_t)m->id, 0, dn_batch_put(b, &it, sizeof(it)));
+		dn_batch_call(b, "set a timer", SYS_timer_settime, (uint64_t)m->id, 0,
+			      dn_batch_put(b, &it, sizeof(it)));
 	return r == 0 && m->overrun && signals ? restore_overrun(t, b, m, err) : r;
 }
 
@@ -296,7 +300,9 @@ static int check_timer(const struct dn_thread *t, const Dn__PosixTimer *m, const
 static void queue_create(struct dn_restore *r, struct dn_thread *t, struct dn_batch *b, const Dn__PosixTimer *m,
 			 int32_t **ret_id)
 {
-	struct sigevent ev = { .sigev_value.sival_ptr = (void *)m->sigval, .sigev_signo = m->signal, .sigev_notify = m->notify };
+	struct sigevent ev = { .sigev_value.sival_ptr = (void *)m->sigval,
+			       .sigev_signo = m->signal,
+			       .sigev_notify = m->notify };
 	int32_t clock = m->clock;
 
 	if (m->notify & SIGEV_THREAD_ID) {
@@ -310,7 +316,8 @@ static void queue_create(struct dn_restore *r, struct dn_thread *t, struct dn_ba
 		if (ev.sigev_notify & SIGEV_THREAD_ID)
 			clock = (int32_t)(~(uint32_t)m->thread << 3 | (THREAD_CLOCK & 7));
 		else if (t->process->thread_count > 1 && dn_task_say_once(r->tasks, DN_SAID_TIMER_CLOCK))
-			dn_warn("timer %d of process %d measures the processor time of the thread that created it, which is "
+			dn_warn("timer %d of process %d measures the processor time of the thread that created it, "
+				"which is "
 				"not known: it measures that of the first thread now",
 				m->id, t->process->pid);
 	}
@@ -328,14 +335,16 @@ static int skip_ids(struct dn_thread *t, struct dn_batch *b, int32_t from, int32
 	int32_t *local;
 
 	if (to - from > IDS_MAX)
-		return dn_error_say(err, -ENOTSUP,
-				    "process %d has a timer with id %d, which needs a kernel that lets ids be chosen (6.15)",
-				    t->process->pid, to);
+		return dn_error_say(
+			err, -ENOTSUP,
+			"process %d has a timer with id %d, which needs a kernel that lets ids be chosen (6.15)",
+			t->process->pid, to);
 	for (int32_t id = from; id < to;) {
 		int r = dn_task_room(t, b, 2 * IDS_AT_ONCE, 128, err);
 		if (r < 0)
 			return r;
-		uint64_t event = dn_batch_put(b, &none, sizeof(none)), at = dn_batch_alloc(b, sizeof(*local), (void **)&local);
+		uint64_t event = dn_batch_put(b, &none, sizeof(none)),
+			 at = dn_batch_alloc(b, sizeof(*local), (void **)&local);
 		for (int i = 0; i < IDS_AT_ONCE && id < to; i++, id++) {
 			dn_batch_call(b, "use up a timer id", SYS_timer_create, CLOCK_MONOTONIC, event, at);
 			dn_batch_call(b, "use up a timer id", SYS_timer_delete, (uint64_t)id);
@@ -362,7 +371,8 @@ static int create_timers(struct dn_restore *r, struct dn_thread *t, struct dn_ba
 			/* Is it as we believe? */
 			k = dn_batch_run(b, err);
 			if (k == 0 && (!id || *id != m->id))
-				k = dn_error_say(err, -EEXIST, "timer %d of process %d got another id", m->id, t->process->pid);
+				k = dn_error_say(err, -EEXIST, "timer %d of process %d got another id", m->id,
+						 t->process->pid);
 			dn_batch_begin(b, t->remote);
 			if (k < 0)
 				return k;
