@@ -408,8 +408,9 @@ int dn_files_open(struct dn_restore *r, struct dn_error *err)
 	struct dn_open_files *o = NULL;
 
 	int n = dn_open_files(r, &o, err);
-	if (n == 0)
-		n = move_standard(r, o, err);
+	if (n < 0)
+		return n;
+	n = move_standard(r, o, err);
 	if (n == 0)
 		n = dn_objects_create(r, err);
 	for (size_t i = 0; i < o->count && n == 0; i++)

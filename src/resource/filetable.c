@@ -134,13 +134,12 @@ int dn_description_get(const struct dn_description *d, struct dn_error *err)
 /* Everything that the drivers do not know or that no driver wants. */
 static int refuse_unknown(const struct dn_file_probe *probe, struct dn_error *err)
 {
-	const char *what = probe->link;
 	char whose[96];
 
 	if (S_ISSOCK(probe->st.st_mode))
-		return dn_error_refuse(err, "%s %s: sockets cannot be captured", dn_probe_whose(probe, whose), what);
-	if (!strncmp(what, "anon_inode:", 11))
-		what += 11;
+		return dn_error_refuse(err, "%s %s: sockets cannot be captured", dn_probe_whose(probe, whose),
+				       probe->link);
+	const char *what = probe->link + (strncmp(probe->link, "anon_inode:", 11) ? 0 : 11);
 	return dn_error_refuse(err, "%s %s, which cannot be captured", dn_probe_whose(probe, whose), what);
 }
 
@@ -254,11 +253,12 @@ static int search(struct dn_file_table *t, const struct dn_description_group *g,
 }
 
 /* The index of the probe's description; *ret_fresh: it was not known. */
-static int identify(struct dn_capture *c, struct dn_file_probe *probe, uint32_t *ret_index, bool *ret_fresh,
+static int identify(struct dn_capture *c, const struct dn_file_probe *probe, uint32_t *ret_index, bool *ret_fresh,
 		    struct dn_error *err)
 {
 	struct dn_file_table *t = c->files;
 	struct dn_description_group *g = NULL;
+	struct dn_file_probe named = *probe;
 	char path[64], link[PATH_MAX];
 	size_t place = 0;
 
@@ -278,11 +278,10 @@ static int identify(struct dn_capture *c, struct dn_file_probe *probe, uint32_t 
 	if (n < 0)
 		return dn_error_set(err, -errno, "cannot read %s", path);
 	link[n] = '\0';
-	probe->link = link;
+	named.link = link;
 	if (dn_grow(&g->sorted, &g->cap, g->count, sizeof(*g->sorted)) < 0)
 		return dn_error_set(err, -ENOMEM, "cannot list open files");
-	r = dn_description_add(c, probe, ret_index, err);
-	probe->link = "";
+	r = dn_description_add(c, &named, ret_index, err);
 	if (r < 0)
 		return r;
 	memmove(&g->sorted[place + 1], &g->sorted[place], (g->count - place) * sizeof(*g->sorted));

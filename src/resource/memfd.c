@@ -41,11 +41,9 @@ static int capture(struct dn_capture *c, const struct dn_file_probe *probe, Dn__
 	if (!strncmp(name, "/memfd:", 7)) {
 		kind = DN__OBJECT__KIND__MEMFD;
 		memmove(name, name + 7, strlen(name + 7) + 1);
-	} else if (!strncmp(name, "/SYSV", 5)) {
-		return dn_error_refuse(err, "%s %s, System V shared memory, which cannot be captured",
-				       dn_probe_whose(probe, whose), name);
 	} else if (strcmp(name, "/dev/zero") && strcmp(name, "/anon_hugepage")) {
-		return dn_error_refuse(err, "%s %s, which cannot be captured", dn_probe_whose(probe, whose), name);
+		return dn_error_refuse(err, "%s %s%s, which cannot be captured", dn_probe_whose(probe, whose), name,
+				       strncmp(name, "/SYSV", 5) ? "" : ", System V shared memory");
 	}
 	return dn_object_capture(c, probe, kind, name, &file->mem->object, err);
 }

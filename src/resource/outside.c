@@ -48,21 +48,25 @@ static unsigned int choose_standard(const struct dn_description *d)
 	return (unsigned int)__builtin_ctz(d->standard);
 }
 
-static int capture_end(struct dn_capture *c, struct dn_error *err)
+static int refuse(const struct dn_description *d, struct dn_error *err)
 {
+	const struct dn_file_probe probe = { .process = d->process, .number = d->number };
+	const char *name = d->file->outside->name;
 	char whose[96];
 
+	return dn_error_refuse(err, "%s %s, %s", dn_probe_whose(&probe, whose), name,
+			       strncmp(name, "pipe:", 5) ? "a terminal that is not a standard stream of the program"
+							 : "whose other end is not in the tree");
+}
+
+static int capture_end(struct dn_capture *c, struct dn_error *err)
+{
 	for (size_t i = 0; i < c->files->count; i++) {
 		struct dn_description *d = &c->files->descriptions[i];
 		if (d->driver != &dn_driver_outside)
 			continue;
-		if (!d->standard) {
-			struct dn_file_probe probe = { .process = d->process, .number = d->number };
-			bool pipe = !strncmp(d->file->outside->name, "pipe:", 5);
-			return dn_error_refuse(err, "%s %s, %s", dn_probe_whose(&probe, whose), d->file->outside->name,
-					       pipe ? "whose other end is not in the tree"
-						    : "a terminal that is not a standard stream of the program");
-		}
+		if (!d->standard)
+			return refuse(d, err);
 		d->file->outside->standard = choose_standard(d);
 	}
 	return 0;
