@@ -22,7 +22,7 @@ static const struct argp_option common_options[] = {
 	{ "verbose", 'v', NULL, 0, "Say more; twice: all details", 10 },
 	{ "quiet", 'q', NULL, 0, "Say nothing but errors", 10 },
 	{ NULL, 'h', NULL, OPTION_HIDDEN, NULL, 10 },
-	{ },
+	{},
 };
 
 static error_t parse_common(int key, char *arg, struct argp_state *state)
@@ -122,11 +122,11 @@ static void write_times(struct dn_json *j, const struct dn_stats *s)
 		const char *name;
 		size_t offset;
 	} times[] = {
-		{ "total", offsetof(struct dn_stats, total_ns) },   { "frozen", offsetof(struct dn_stats, frozen_ns) },
-		{ "hold", offsetof(struct dn_stats, hold_ns) },	    { "state", offsetof(struct dn_stats, state_ns) },
-		{ "pages", offsetof(struct dn_stats, pages_ns) },   { "commit", offsetof(struct dn_stats, commit_ns) },
-		{ "check", offsetof(struct dn_stats, check_ns) },   { "create", offsetof(struct dn_stats, create_ns) },
-		{ "fill", offsetof(struct dn_stats, fill_ns) },	    { "finish", offsetof(struct dn_stats, finish_ns) },
+		{ "total", offsetof(struct dn_stats, total_ns) }, { "frozen", offsetof(struct dn_stats, frozen_ns) },
+		{ "hold", offsetof(struct dn_stats, hold_ns) },	  { "state", offsetof(struct dn_stats, state_ns) },
+		{ "pages", offsetof(struct dn_stats, pages_ns) }, { "commit", offsetof(struct dn_stats, commit_ns) },
+		{ "check", offsetof(struct dn_stats, check_ns) }, { "create", offsetof(struct dn_stats, create_ns) },
+		{ "fill", offsetof(struct dn_stats, fill_ns) },	  { "finish", offsetof(struct dn_stats, finish_ns) },
 	};
 
 	dn_json_object(j, "times_ms");
@@ -145,11 +145,12 @@ int dn_cli_write_stats(const struct dn_cli *cli, const char *operation, const st
 		return 0;
 	bool to_stdout = strcmp(cli->stats_file, "-") == 0;
 	if (to_stdout && cli->stdout_taken)
-		return dn_error_say(err, -EINVAL, "--stats - and an image on standard output exclude each other: name a file");
+		return dn_error_say(err, -EINVAL,
+				    "--stats - and an image on standard output exclude each other: name a file");
 	fflush(stdout);
 	/* A duplicate: /dev/stdout opened anew would begin at the start of a file. */
-	_cleanup_file_ FILE *file = to_stdout ? fdopen(fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3), "w") :
-						fopen(cli->stats_file, "we");
+	_cleanup_file_ FILE *file =
+		to_stdout ? fdopen(fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3), "w") : fopen(cli->stats_file, "we");
 	if (!file)
 		return dn_error_set(err, -errno, "cannot write the statistics to %s", cli->stats_file);
 	struct dn_json j = DN_JSON_INIT(file);

@@ -64,6 +64,6 @@ int dn_validate_files(const struct dn_image *image, struct dn_error *err);
 int dn_validate_runs(const struct dn_image *image, const struct dn_page_chunk *chunk, const struct dn_run *runs,
 		     size_t run_count, struct dn_error *err);
 
-#define DN_PID_MAX (1u << 22)	      /* PID_MAX_LIMIT of the kernel */
-#define DN_FD_MAX (8u << 20)	      /* far above what fs.nr_open is anywhere */
-#define DN_ADDRESS_MAX (1ull << 47)   /* user addresses end here (4-level page tables) */
+#define DN_PID_MAX (1u << 22)	    /* PID_MAX_LIMIT of the kernel */
+#define DN_FD_MAX (8u << 20)	    /* far above what fs.nr_open is anywhere */
+#define DN_ADDRESS_MAX (1ull << 47) /* user addresses end here (4-level page tables) */

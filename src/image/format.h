@@ -45,7 +45,7 @@ struct dn_file_header {
 	uint32_t compatible; /* oldest version whose readers can read it */
 	uint32_t block;	     /* 4096 */
 	uint32_t reserved;
-	uint64_t image_id;   /* random; stands in every record */
+	uint64_t image_id; /* random; stands in every record */
 	uint8_t zero[4048];
 	uint64_t checksum; /* XXH3-64 of all bytes before */
 };

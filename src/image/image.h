@@ -18,14 +18,14 @@
 #include "image/image.pb-c.h"
 
 enum dn_record_type {
-	DN_RECORD_INFO = 1,	/* ImageInfo, first */
-	DN_RECORD_FILES = 2,	/* Files */
-	DN_RECORD_PIPES = 3,	/* Pipes */
-	DN_RECORD_OBJECTS = 4,	/* Objects */
-	DN_RECORD_PROCESS = 5,	/* Process; parents come before their children */
-	DN_RECORD_VMAS = 6,	/* Vmas of one process, sorted; may be split over several records */
-	DN_RECORD_THREADS = 7,	/* Threads of one process, the leader first; may be split */
-	DN_RECORD_PAGES = 8,	/* struct dn_page_header, runs, pages */
+	DN_RECORD_INFO = 1,    /* ImageInfo, first */
+	DN_RECORD_FILES = 2,   /* Files */
+	DN_RECORD_PIPES = 3,   /* Pipes */
+	DN_RECORD_OBJECTS = 4, /* Objects */
+	DN_RECORD_PROCESS = 5, /* Process; parents come before their children */
+	DN_RECORD_VMAS = 6,    /* Vmas of one process, sorted; may be split over several records */
+	DN_RECORD_THREADS = 7, /* Threads of one process, the leader first; may be split */
+	DN_RECORD_PAGES = 8,   /* struct dn_page_header, runs, pages */
 	DN_RECORD_INDEX = 9,
 	DN_RECORD_COMMIT = 10,
 };
@@ -60,8 +60,8 @@ int dn_image_write_message(struct dn_image_writer *w, enum dn_record_type type, 
 
 /* A page buffer: where a worker thread puts pages before they become a record.  Aligned, warmed. */
 struct dn_page_buffer {
-	unsigned char *pages;	/* room for DN_CHUNK_PAGES pages, page aligned */
-	struct dn_run *runs;	/* room for DN_CHUNK_PAGES runs */
+	unsigned char *pages; /* room for DN_CHUNK_PAGES pages, page aligned */
+	struct dn_run *runs;  /* room for DN_CHUNK_PAGES runs */
 	unsigned int run_count;
 	unsigned int page_count; /* pages filled, in run order without gaps */
 };

@@ -8,9 +8,9 @@
 #include "base/util.h"
 
 const char *const dn_vma_kind_names[DN_VMA_KINDS] = {
-	[DN__VMA__KIND__ANON] = "anonymous",   [DN__VMA__KIND__FILE_PRIVATE] = "file",
+	[DN__VMA__KIND__ANON] = "anonymous",	 [DN__VMA__KIND__FILE_PRIVATE] = "file",
 	[DN__VMA__KIND__FILE_SHARED] = "shared", [DN__VMA__KIND__HUGETLB] = "hugetlb",
-	[DN__VMA__KIND__VDSO] = "vdso",	       [DN__VMA__KIND__VVAR] = "vvar",
+	[DN__VMA__KIND__VDSO] = "vdso",		 [DN__VMA__KIND__VVAR] = "vvar",
 };
 
 const char *dn_process_state_name(const Dn__Process *p)
@@ -60,7 +60,8 @@ void dn_file_describe(const struct dn_image *image, uint32_t id, char *text, siz
 	if (!f)
 		snprintf(text, size, "none");
 	else if (f->path)
-		snprintf(text, size, "%s%s", f->path->path, f->path->object ? " (deleted, its content is in the image)" : "");
+		snprintf(text, size, "%s%s", f->path->path,
+			 f->path->object ? " (deleted, its content is in the image)" : "");
 	else if (f->pipe && *f->pipe->path)
 		snprintf(text, size, "%s (FIFO%s)", f->pipe->path, f->pipe->deleted ? ", deleted" : "");
 	else if (f->pipe)
@@ -83,7 +84,8 @@ static void link_tree(struct dn_summary *s)
 	const struct dn_image *image = s->image;
 
 	for (size_t i = 1; i < image->process_count; i++) {
-		size_t parent = (size_t)(dn_contents_process(image, image->processes[i].process->ppid) - image->processes);
+		size_t parent =
+			(size_t)(dn_contents_process(image, image->processes[i].process->ppid) - image->processes);
 		struct dn_process_summary *p = &s->processes[parent];
 		s->processes[i].parent = parent;
 		if (p->first_child)

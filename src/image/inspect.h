@@ -18,7 +18,7 @@ struct dn_summary {
 		uint64_t mapped, inherited_mappings;
 		/* The tree, as indices; 0 (the root, which is nobody's child): none. */
 		size_t parent, first_child, last_child, next_sibling;
-	} *processes;	   /* in the order of the image */
+	} * processes;		/* in the order of the image */
 	uint64_t *object_pages; /* in the order of objects_by_id */
 };
 

@@ -92,7 +92,8 @@ static int join_message(struct dn_image *image, const struct dn_kept_message *ke
 		return join(&image->objects, &image->object_count, &image->object_cap, ((Dn__Objects *)m)->objects,
 			    ((Dn__Objects *)m)->n_objects);
 	case DN_RECORD_PROCESS: {
-		int r = dn_grow(&image->processes, &image->process_cap, image->process_count, sizeof(*image->processes));
+		int r = dn_grow(&image->processes, &image->process_cap, image->process_count,
+				sizeof(*image->processes));
 		if (r >= 0)
 			image->processes[image->process_count++].process = m;
 		return r;

@@ -71,14 +71,14 @@ static int check_payload(const struct dn_image *image, const struct dn_record_he
 static int read_record(const struct dn_image *image, uint64_t offset, uint64_t size, unsigned int type,
 		       struct dn_record_header **buf, size_t *cap, struct dn_error *err)
 {
-	if (size > *cap) {
+	if (!*buf || size > *cap) {
 		free(*buf);
 		*buf = NULL;
 		*cap = 0;
 		*buf = malloc(size);
 		if (!*buf)
-			return dn_error_set(err, -ENOMEM, "cannot read the image %s: a record has %llu bytes", image->name,
-					    (unsigned long long)size);
+			return dn_error_set(err, -ENOMEM, "cannot read the image %s: a record has %llu bytes",
+					    image->name, (unsigned long long)size);
 		*cap = size;
 	}
 	int r = read_at(image, *buf, size, offset, err);
@@ -110,10 +110,11 @@ static int check_file_header(struct dn_image *image, struct dn_error *err)
 	if (h.checksum != dn_checksum(&h, offsetof(struct dn_file_header, checksum)))
 		return say_damaged(image, 0, err, "the checksum of the file header is wrong");
 	if (h.compatible > DN_FORMAT_VERSION)
-		return dn_error_say(err, -EPROTONOSUPPORT,
-				    "the image %s is too new (offset 20): it needs a dunlin that reads format %u, this one reads "
-				    "up to %u; use the dunlin that wrote it, or a later one",
-				    image->name, h.compatible, DN_FORMAT_VERSION);
+		return dn_error_say(
+			err, -EPROTONOSUPPORT,
+			"the image %s is too new (offset 20): it needs a dunlin that reads format %u, this one reads "
+			"up to %u; use the dunlin that wrote it, or a later one",
+			image->name, h.compatible, DN_FORMAT_VERSION);
 	if (h.block != DN_BLOCK || h.version < h.compatible)
 		return say_damaged(image, 16, err, "the file header makes no sense");
 	image->image_id = h.image_id;
@@ -130,18 +131,19 @@ static int read_commit(const struct dn_image *image, struct dn_commit *ret, stru
 	uint64_t offset = image->size - DN_BLOCK;
 
 	if (image->size % DN_BLOCK || image->size < 4 * DN_BLOCK)
-		return dn_error_say(err, -EBADMSG, "the image %s is cut off at offset %llu: its end is missing", image->name,
-				    (unsigned long long)image->size);
+		return dn_error_say(err, -EBADMSG, "the image %s is cut off at offset %llu: its end is missing",
+				    image->name, (unsigned long long)image->size);
 	int r = read_at(image, &u, sizeof(u), offset, err);
 	if (r < 0)
 		return r;
 	if (memcmp(u.header.magic, DN_RECORD_MAGIC, sizeof(u.header.magic)) != 0 ||
 	    (u.header.header_checksum == dn_checksum(&u, offsetof(struct dn_record_header, header_checksum)) &&
 	     u.header.type != DN_RECORD_COMMIT))
-		return dn_error_say(err, -EBADMSG,
-				    "the image %s is cut off or was never completed: there is no commit record at its end "
-				    "(offset %llu)",
-				    image->name, (unsigned long long)offset);
+		return dn_error_say(
+			err, -EBADMSG,
+			"the image %s is cut off or was never completed: there is no commit record at its end "
+			"(offset %llu)",
+			image->name, (unsigned long long)offset);
 	r = check_header(image, &u.header, offset, DN_BLOCK, DN_RECORD_COMMIT, err);
 	if (r >= 0)
 		r = check_payload(image, &u.header, DN_BLOCK, err);
@@ -205,9 +207,9 @@ static int add_message(struct dn_image *image, const struct dn_index_entry *e, u
 	if (r < 0)
 		return r;
 	if (!known)
-		return (*buf)->flags & DN_RECORD_OPTIONAL && e->type > DN_RECORD_COMMIT ?
-			       0 :
-			       say_damaged(image, e->offset, err, "a record has a type that is not known");
+		return (*buf)->flags & DN_RECORD_OPTIONAL && e->type > DN_RECORD_COMMIT
+			       ? 0
+			       : say_damaged(image, e->offset, err, "a record has a type that is not known");
 	r = dn_contents_unpack(image, e->type, *buf + 1, (*buf)->length, err);
 	if (r < 0)
 		return dn_error_wrap(err, "the image %s is damaged at offset %llu", image->name,
@@ -230,14 +232,15 @@ static int walk_index(struct dn_image *image, const struct dn_commit *commit, co
 		if ((e->type == DN_RECORD_INFO) != (i == 0))
 			return say_damaged(image, e->offset, err, "the one info record must be the first");
 		expected = end;
-		int r = e->type == DN_RECORD_PAGES ? add_chunk(image, e, end - e->offset, err) :
-						     add_message(image, e, end - e->offset, &buf, &cap, err);
+		int r = e->type == DN_RECORD_PAGES ? add_chunk(image, e, end - e->offset, err)
+						   : add_message(image, e, end - e->offset, &buf, &cap, err);
 		if (r < 0)
 			return r;
 		pages += e->pages;
 	}
 	if (pages != commit->pages)
-		return say_damaged(image, commit->index_offset, err, "the index and the commit record count different pages");
+		return say_damaged(image, commit->index_offset, err,
+				   "the index and the commit record count different pages");
 	return 0;
 }
 
@@ -281,7 +284,8 @@ int dn_image_open(const char *path, struct dn_image **ret, struct dn_error *err)
 		return dn_error_set(err, -ENOMEM, "cannot open the image %s", path);
 	image->fd = -1;
 	image->name = strdup(strcmp(path, "-") == 0 ? "on standard input" : path);
-	int r = image->name ? open_image(image, path, err) : dn_error_set(err, -ENOMEM, "cannot open the image %s", path);
+	int r = image->name ? open_image(image, path, err)
+			    : dn_error_set(err, -ENOMEM, "cannot open the image %s", path);
 	if (r < 0) {
 		dn_image_free(image);
 		return r;
@@ -337,7 +341,8 @@ int dn_image_read_pages(const struct dn_image *image, const struct dn_page_chunk
 		return r;
 	if (h->owner != chunk->owner || h->stage != chunk->stage || h->pages != chunk->pages)
 		return say_damaged(image, chunk->offset, err, "the index says something else of this page record");
-	if (h->runs == 0 || h->runs > h->pages || dn_page_record_head(h->runs) != head || h->length != size - sizeof(*h))
+	if (h->runs == 0 || h->runs > h->pages || dn_page_record_head(h->runs) != head ||
+	    h->length != size - sizeof(*h))
 		return say_damaged(image, chunk->offset, err, "the header of a page record makes no sense");
 	r = check_payload(image, h, size, err);
 	if (r < 0)

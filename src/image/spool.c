@@ -20,9 +20,10 @@
 static int say_spool_failed(const char *name, const char *folder, int code, struct dn_error *err)
 {
 	if (code == -ENOSPC || code == -EDQUOT || code == -EFBIG)
-		return dn_error_set(err, code,
-				    "no room in %s for the image from %s: free space there or set TMPDIR to a folder that has it",
-				    folder, name);
+		return dn_error_set(
+			err, code,
+			"no room in %s for the image from %s: free space there or set TMPDIR to a folder that has it",
+			folder, name);
 	return dn_error_set(err, code, "cannot copy the image from %s to a temporary file in %s", name, folder);
 }
 
@@ -117,7 +118,8 @@ int dn_spool_open(const char *path, int *ret_fd, struct dn_error *err)
 	if (S_ISDIR(st.st_mode))
 		return dn_error_say(err, -EISDIR, "cannot open the image %s: it is a folder", name);
 	if (isatty(fd))
-		return dn_error_say(err, -EINVAL, "cannot read an image from a terminal (%s): name a file, or redirect", name);
+		return dn_error_say(err, -EINVAL, "cannot read an image from a terminal (%s): name a file, or redirect",
+				    name);
 	if (!S_ISREG(st.st_mode) || (standard && lseek(fd, 0, SEEK_CUR) != 0))
 		return spool(fd, name, ret_fd, err);
 	*ret_fd = DN_STEAL_FD(fd);

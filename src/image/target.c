@@ -43,8 +43,20 @@ static int split_path(struct dn_target *t, const char *path, struct dn_error *er
 	if (!*path)
 		return dn_error_say(err, -EINVAL, "the image needs a name: it is empty");
 	if (!*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
-		return dn_error_say(err, -EISDIR, "cannot write the image %s: that is a folder; name a file in it", path);
+		return dn_error_say(err, -EISDIR, "cannot write the image %s: that is a folder; name a file in it",
+				    path);
 	return 0;
+}
+
+static const char *kind_name(mode_t mode)
+{
+	switch (mode & S_IFMT) {
+	case S_IFDIR: return "a folder";
+	case S_IFLNK: return "a symbolic link";
+	case S_IFIFO: return "a FIFO";
+	case S_IFSOCK: return "a socket";
+	default: return "a device";
+	}
 }
 
 /* What stands under the name may be replaced only if it is a regular file. */
@@ -57,14 +69,11 @@ static int check_present(const struct dn_target *t, struct dn_error *err)
 			return 0;
 		return dn_error_set(err, -errno, "cannot write the image %s", t->path);
 	}
-	const char *kind = S_ISDIR(st.st_mode) ? "a folder" : S_ISLNK(st.st_mode) ? "a symbolic link" :
-			   S_ISFIFO(st.st_mode)				       ? "a FIFO" :
-			   S_ISSOCK(st.st_mode)				       ? "a socket" :
-											 "a device";
 	if (S_ISREG(st.st_mode))
 		return 0;
-	return dn_error_say(err, -EEXIST, "cannot write the image %s: there is %s of that name; name a regular file, %s",
-			    t->path, kind, "or `-' for standard output");
+	return dn_error_say(err, -EEXIST,
+			    "cannot write the image %s: there is %s of that name; name a regular file, %s", t->path,
+			    kind_name(st.st_mode), "or `-' for standard output");
 }
 
 static int open_folder(struct dn_target *t, struct dn_error *err)
@@ -73,8 +82,8 @@ static int open_folder(struct dn_target *t, struct dn_error *err)
 	if (t->folder_fd >= 0)
 		return 0;
 	if (errno == ENOENT)
-		return dn_error_say(err, -ENOENT, "cannot write the image %s: there is no folder %s; create it first", t->path,
-				    t->folder);
+		return dn_error_say(err, -ENOENT, "cannot write the image %s: there is no folder %s; create it first",
+				    t->path, t->folder);
 	return dn_error_set(err, -errno, "cannot write the image %s: cannot open the folder %s", t->path, t->folder);
 }
 
@@ -116,16 +125,19 @@ static int say_create_failed(const struct dn_target *t, int code, struct dn_erro
 	switch (-code) {
 	case EACCES:
 	case EPERM:
-		return dn_error_say(err, code, "cannot write the image %s: no permission to create files in %s", t->path,
-				    t->folder);
+		return dn_error_say(err, code, "cannot write the image %s: no permission to create files in %s",
+				    t->path, t->folder);
 	case EROFS:
-		return dn_error_say(err, code, "cannot write the image %s: %s is on a read-only file system; name another place",
+		return dn_error_say(err, code,
+				    "cannot write the image %s: %s is on a read-only file system; name another place",
 				    t->path, t->folder);
 	case ENOSPC:
 	case EDQUOT:
-		return dn_error_set(err, code, "cannot write the image %s: free space in %s or name another place", t->path,
+		return dn_error_set(err, code, "cannot write the image %s: free space in %s or name another place",
+				    t->path, t->folder);
+	default:
+		return dn_error_set(err, code, "cannot create a temporary file for the image %s in %s", t->path,
 				    t->folder);
-	default: return dn_error_set(err, code, "cannot create a temporary file for the image %s in %s", t->path, t->folder);
 	}
 }
 
@@ -205,14 +217,15 @@ int dn_target_commit(struct dn_target *t, struct dn_error *err)
 	if (r < 0)
 		return r;
 	if (renameat(t->folder_fd, t->temp, t->folder_fd, t->name) < 0)
-		return dn_error_set(err, -errno, "cannot rename the complete image from %s/%s to %s", t->folder, t->temp,
-				    t->path);
+		return dn_error_set(err, -errno, "cannot rename the complete image from %s/%s to %s", t->folder,
+				    t->temp, t->path);
 	t->temp[0] = '\0';
 	/* Some file systems cannot sync a folder and say so. */
 	if (fsync(t->folder_fd) < 0 && errno != EINVAL && errno != ENOTSUP && errno != EROFS)
-		return dn_error_set(err, -errno,
-				    "the image %s is complete, but its name may not outlive a power failure: cannot sync %s",
-				    t->path, t->folder);
+		return dn_error_set(
+			err, -errno,
+			"the image %s is complete, but its name may not outlive a power failure: cannot sync %s",
+			t->path, t->folder);
 	return 0;
 }
 

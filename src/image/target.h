@@ -7,16 +7,19 @@
 #include "base/error.h"
 
 struct dn_target {
-	char *path;   /* as the user named it, for messages */
-	char *folder; /* "." if path has none */
-	char *name;   /* the last component of path */
+	char *path;	/* as the user named it, for messages */
+	char *folder;	/* "." if path has none */
+	char *name;	/* the last component of path */
 	char temp[256]; /* temporary name in folder, "" if there is none (any more) */
 	int folder_fd;
 	int fd;	       /* write only, locked with flock() where the file system can */
 	int direct_fd; /* the same file with O_DIRECT, -1 where that is no use */
 };
 
-#define DN_TARGET_INIT { .folder_fd = -1, .fd = -1, .direct_fd = -1 }
+#define DN_TARGET_INIT                                                                                                 \
+	{                                                                                                              \
+		.folder_fd = -1, .fd = -1, .direct_fd = -1                                                             \
+	}
 
 /* Creates the temporary file next to path (mode 0600).  Temporary files for the same path that a
  * killed process left are removed. */

@@ -260,14 +260,16 @@ int dn_validate_runs(const struct dn_image *image, const struct dn_page_chunk *c
 		uint64_t start = runs[i].addr, end = start + runs[i].pages * DN_PAGE_SIZE;
 		if (!p) {
 			if (end > size)
-				return BAD("the image %s makes no sense: at offset %llu there are pages beyond the end of object %u",
+				return BAD("the image %s makes no sense: at offset %llu there are pages beyond the end "
+					   "of object %u",
 					   image->name, (unsigned long long)chunk->offset, chunk->owner);
 			continue;
 		}
 		/* A run may go over several mappings if they have no gap. */
 		for (size_t v = find_vma(p, start); start < end; v++) {
 			if (v == p->vma_count || p->vmas[v]->start > start)
-				return BAD("the image %s makes no sense: at offset %llu there are pages for 0x%lx of process %u, "
+				return BAD("the image %s makes no sense: at offset %llu there are pages for 0x%lx of "
+					   "process %u, "
 					   "where it has no mapping",
 					   image->name, (unsigned long long)chunk->offset, start, chunk->owner);
 			start = p->vmas[v]->end;
@@ -294,7 +296,8 @@ static int check_signals(const Dn__Process *p, struct dn_error *err)
 static int check_timers(const Dn__Process *p, struct dn_error *err)
 {
 	if (p->n_itimers > 3 || p->n_timers > TIMERS_MAX)
-		return BAD("process %u has %zu interval timers and %zu POSIX timers", p->pid, p->n_itimers, p->n_timers);
+		return BAD("process %u has %zu interval timers and %zu POSIX timers", p->pid, p->n_itimers,
+			   p->n_timers);
 	for (size_t i = 0; i < p->n_timers; i++) {
 		const Dn__PosixTimer *t = p->timers[i];
 		if (t->id < 0 || t->signal < 0 || t->signal > (int)SIGNALS)
@@ -309,7 +312,8 @@ static int check_limits(const Dn__Process *p, struct dn_error *err)
 		return BAD("process %u has %zu limits", p->pid, p->n_limits);
 	for (size_t i = 0; i < p->n_limits; i++)
 		if (p->limits[i]->resource >= LIMITS_MAX || p->limits[i]->soft > p->limits[i]->hard)
-			return BAD("process %u has the limit %u with a soft value above the hard one, or no such limit exists",
+			return BAD("process %u has the limit %u with a soft value above the hard one, or no such limit "
+				   "exists",
 				   p->pid, p->limits[i]->resource);
 	return 0;
 }
@@ -370,7 +374,8 @@ static int check_chunks(const struct dn_image *image, struct dn_error *err)
 {
 	for (size_t i = 0; i < image->chunk_count; i++) {
 		const struct dn_page_chunk *c = &image->chunks[i];
-		if (c->stage == DN_PAGES_OBJECT ? !dn_image_object(image, c->owner) : !dn_contents_process(image, c->owner))
+		if (c->stage == DN_PAGES_OBJECT ? !dn_image_object(image, c->owner)
+						: !dn_contents_process(image, c->owner))
 			return BAD("at offset %llu there are pages of %s %u, which the image does not have",
 				   (unsigned long long)c->offset, c->stage == DN_PAGES_OBJECT ? "object" : "process",
 				   c->owner);

@@ -87,7 +87,8 @@ static int check_pipe(const Dn__Pipe *p, struct dn_error *err)
 	for (size_t i = 0; i < p->n_packets; i++)
 		bytes += p->packets[i].len;
 	if (bytes > p->capacity || p->n_packets > p->capacity / DN_PAGE_SIZE + 1)
-		return BAD("pipe %u has %lu bytes in %zu packets, but room for %u", p->id, bytes, p->n_packets, p->capacity);
+		return BAD("pipe %u has %lu bytes in %zu packets, but room for %u", p->id, bytes, p->n_packets,
+			   p->capacity);
 	return 0;
 }
 
@@ -129,8 +130,8 @@ static int check_descriptors(const struct dn_image *image, const Dn__Process *p,
 		if (i > 0 && sorted[i - 1]->number == fd->number)
 			return BAD("process %u has the descriptor %u twice", p->pid, fd->number);
 		if (!dn_image_file(image, fd->file))
-			return BAD("descriptor %u of process %u is file %u, which the image does not have", fd->number, p->pid,
-				   fd->file);
+			return BAD("descriptor %u of process %u is file %u, which the image does not have", fd->number,
+				   p->pid, fd->file);
 	}
 	return 0;
 }
@@ -151,8 +152,8 @@ static int check_process_files(const struct dn_image *image, const Dn__Process *
 		return BAD("process %u is a zombie with descriptors", p->pid);
 	for (size_t i = 0; i < DN_ARRAY_LEN(links); i++)
 		if (zombie ? links[i].file != 0 : !dn_image_file(image, links[i].file))
-			return BAD("the %s of process %u is file %u, which the image does not have", links[i].name, p->pid,
-				   links[i].file);
+			return BAD("the %s of process %u is file %u, which the image does not have", links[i].name,
+				   p->pid, links[i].file);
 	for (size_t i = 0; i < p->n_locks; i++) {
 		int r = check_lock(image, "process", p->pid, p->locks[i], err);
 		if (r < 0)

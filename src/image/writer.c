@@ -35,10 +35,10 @@ struct dn_image_writer {
 	struct dn_target target;
 	int pipe_fd; /* -1: a file */
 	uint64_t image_id;
-	_Atomic uint64_t end;	  /* where the next record goes */
-	_Atomic bool no_direct;	  /* O_DIRECT turned out not to work */
-	_Atomic int failed;	  /* -errno of the first failure */
-	pthread_mutex_t lock;	  /* of what follows; in a pipe, of writing too */
+	_Atomic uint64_t end;	/* where the next record goes */
+	_Atomic bool no_direct; /* O_DIRECT turned out not to work */
+	_Atomic int failed;	/* -errno of the first failure */
+	pthread_mutex_t lock;	/* of what follows; in a pipe, of writing too */
 	struct dn_index_entry *index;
 	size_t index_count, index_cap;
 	uint64_t pages;
@@ -49,22 +49,31 @@ static const char *name_of(const struct dn_image_writer *w)
 	return w->pipe_fd >= 0 ? "standard output" : w->target.path;
 }
 
+static double mib_of(const struct dn_image_writer *w)
+{
+	return (double)atomic_load(&w->end) / (1 << 20);
+}
+
 static int say_write_failed(struct dn_image_writer *w, int code, struct dn_error *err)
 {
-	double mib = (double)atomic_load(&w->end) / (1 << 20);
-
 	switch (-code) {
 	case ENOSPC:
 	case EDQUOT:
-		return dn_error_say(err, code, "cannot write the image %s: %s after %.1f MiB; free space there or name another "
-				    "place", name_of(w), code == -ENOSPC ? "the disk is full" : "the disk quota is used up", mib);
+		return dn_error_say(err, code,
+				    "cannot write the image %s: %s after %.1f MiB; free space there or name another "
+				    "place",
+				    name_of(w), code == -ENOSPC ? "the disk is full" : "the disk quota is used up",
+				    mib_of(w));
 	case EFBIG:
-		return dn_error_say(err, code, "cannot write the image %s: it would exceed the largest size of a file, %.1f MiB "
-				    "are there; raise the limit (ulimit -f)", name_of(w), mib);
+		return dn_error_say(err, code,
+				    "cannot write the image %s: it would exceed the largest size of a file, %.1f MiB "
+				    "are there; raise the limit (ulimit -f)",
+				    name_of(w), mib_of(w));
 	case EPIPE:
-		return dn_error_say(err, code, "cannot write the image to standard output: its reader is gone after %.1f MiB",
-				    mib);
-	default: return dn_error_set(err, code, "cannot write the image %s after %.1f MiB", name_of(w), mib);
+		return dn_error_say(err, code,
+				    "cannot write the image to standard output: its reader is gone after %.1f MiB",
+				    mib_of(w));
+	default: return dn_error_set(err, code, "cannot write the image %s after %.1f MiB", name_of(w), mib_of(w));
 	}
 }
 
@@ -205,8 +214,8 @@ int dn_image_write_message(struct dn_image_writer *w, enum dn_record_type type, 
 	if ((atomic_load(&w->end) == DN_BLOCK) != (type == DN_RECORD_INFO))
 		return dn_error_say(err, -EINVAL, "an image begins with one info record");
 	if (len > DN_MESSAGE_MAX)
-		return dn_error_say(err, -E2BIG, "a message record of type %d would have %zu bytes, the most is %u", type, len,
-				    DN_MESSAGE_MAX);
+		return dn_error_say(err, -E2BIG, "a message record of type %d would have %zu bytes, the most is %u",
+				    type, len, DN_MESSAGE_MAX);
 	_cleanup_free_ struct dn_record_header *h = record_new(type, len);
 	if (!h)
 		return dn_error_set(err, -ENOMEM, "cannot write the image %s", name_of(w));
@@ -227,7 +236,8 @@ static_assert(DN_CHUNK_PAGES * sizeof(struct dn_run) <= DN_BLOCK, "all runs fit 
 int dn_page_buffer_init(struct dn_page_buffer *b, struct dn_error *err)
 {
 	/* Populated: a page fault for each page would cost more than to fill it. */
-	unsigned char *p = mmap(NULL, BUFFER_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	unsigned char *p =
+		mmap(NULL, BUFFER_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 
 	if (p == MAP_FAILED)
 		return dn_error_set(err, -errno, "cannot have memory for a page buffer");
@@ -248,7 +258,8 @@ int dn_image_write_pages(struct dn_image_writer *w, enum dn_page_stage stage, ui
 	if (b->page_count == 0)
 		return 0;
 	if (b->page_count > DN_CHUNK_PAGES || b->run_count == 0 || b->run_count > b->page_count)
-		return dn_error_say(err, -EINVAL, "a page buffer with %u pages in %u runs", b->page_count, b->run_count);
+		return dn_error_say(err, -EINVAL, "a page buffer with %u pages in %u runs", b->page_count,
+				    b->run_count);
 	uint32_t head = dn_page_record_head(b->run_count);
 	uint64_t size = head + (uint64_t)b->page_count * DN_BLOCK;
 	struct dn_record_header *h = (struct dn_record_header *)(b->pages - head);
@@ -273,7 +284,8 @@ static int open_pipe(struct dn_image_writer *w, struct dn_error *err)
 	if (fstat(STDOUT_FILENO, &st) < 0)
 		return dn_error_set(err, -errno, "cannot write the image to standard output");
 	if (isatty(STDOUT_FILENO))
-		return dn_error_say(err, -EINVAL, "cannot write the image to standard output, a terminal: redirect it, or name a "
+		return dn_error_say(err, -EINVAL,
+				    "cannot write the image to standard output, a terminal: redirect it, or name a "
 				    "file");
 	w->pipe_fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
 	if (w->pipe_fd < 0)
@@ -336,28 +348,43 @@ static int by_offset(const void *a, const void *b)
 	return x->offset < y->offset ? -1 : x->offset > y->offset;
 }
 
-/* Appends the record that lists all others and the one that says that nothing is missing. */
+/* Appends the record that lists all others, and fills in what the commit record says of it. */
+static int append_index(struct dn_image_writer *w, struct dn_commit *ret, struct dn_error *err)
+{
+	uint64_t records = w->index_count, pages = w->pages;
+	struct dn_record_header *h = record_new(DN_RECORD_INDEX, records * sizeof(*w->index));
+
+	if (!h)
+		return dn_error_set(err, -ENOMEM, "cannot write the index of the image %s", name_of(w));
+	qsort(w->index, records, sizeof(*w->index), by_offset);
+	memcpy(h + 1, w->index, records * sizeof(*w->index));
+	int r = append_new(w, h, err);
+	if (r >= 0)
+		*ret = (struct dn_commit){
+			.index_offset = h->offset,
+			.index_checksum = h->payload_checksum,
+			.records = records,
+			.pages = pages,
+		};
+	free(h);
+	return r;
+}
+
+/* Appends the record that says that nothing is missing. */
 static int append_end(struct dn_image_writer *w, struct dn_error *err)
 {
-	uint64_t records = w->index_count;
+	struct dn_commit commit;
+	int r = append_index(w, &commit, err);
 
-	qsort(w->index, w->index_count, sizeof(*w->index), by_offset);
-	_cleanup_free_ struct dn_record_header *index = record_new(DN_RECORD_INDEX, records * sizeof(*w->index));
-	_cleanup_free_ struct dn_record_header *commit = record_new(DN_RECORD_COMMIT, sizeof(struct dn_commit));
-	if (!index || !commit)
-		return dn_error_set(err, -ENOMEM, "cannot write the index of the image %s", name_of(w));
-	memcpy(index + 1, w->index, records * sizeof(*w->index));
-	uint64_t pages = w->pages;
-	int r = append_new(w, index, err);
 	if (r < 0)
 		return r;
-	*(struct dn_commit *)(commit + 1) = (struct dn_commit){
-		.index_offset = index->offset,
-		.index_checksum = index->payload_checksum,
-		.records = records,
-		.pages = pages,
-	};
-	return append_new(w, commit, err);
+	struct dn_record_header *h = record_new(DN_RECORD_COMMIT, sizeof(commit));
+	if (!h)
+		return dn_error_set(err, -ENOMEM, "cannot write the end of the image %s", name_of(w));
+	memcpy(h + 1, &commit, sizeof(commit));
+	r = append_new(w, h, err);
+	free(h);
+	return r;
 }
 
 int dn_image_commit(struct dn_image_writer *w, struct dn_error *err)

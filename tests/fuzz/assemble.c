@@ -76,7 +76,8 @@ static size_t add_record(struct builder *b, const uint8_t *data, size_t size)
 	uint16_t runs = pages ? r.runs % (DN_CHUNK_PAGES + 1) : 0, count = pages ? r.pages % (DN_CHUNK_PAGES + 1) : 0;
 	size_t runs_size = DN_MIN(runs * sizeof(struct dn_run), size - sizeof(r));
 	size_t length = pages ? 0 : DN_MIN(r.length, size - sizeof(r));
-	uint64_t payload = pages ? dn_page_record_head(runs) - sizeof(struct dn_record_header) + count * DN_PAGE_SIZE : length;
+	uint64_t payload =
+		pages ? dn_page_record_head(runs) - sizeof(struct dn_record_header) + count * DN_PAGE_SIZE : length;
 
 	struct dn_record_header *h = begin_record(b, r.type, payload);
 	if (!h)
@@ -116,7 +117,8 @@ static size_t build(const uint8_t *data, size_t size, unsigned char *buf)
 	struct dn_record_header *end = begin_record(&b, DN_RECORD_COMMIT, sizeof(struct dn_commit));
 	if (!end)
 		return 0;
-	*(struct dn_commit *)(end + 1) = (struct dn_commit){ index->offset, index->payload_checksum, b.records, b.pages };
+	*(struct dn_commit *)(end + 1) =
+		(struct dn_commit){ index->offset, index->payload_checksum, b.records, b.pages };
 	dn_record_seal(end, DN_BLOCK);
 	return b.used;
 }

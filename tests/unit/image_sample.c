@@ -258,10 +258,10 @@ int sample_write_messages(const struct sample *s, struct dn_image_writer *w, str
 		enum dn_record_type type;
 		const ProtobufCMessage *message;
 	} records[] = {
-		{ DN_RECORD_INFO, &s->info.base },	     { DN_RECORD_FILES, &s->files.base },
-		{ DN_RECORD_PIPES, &s->pipes.base },	     { DN_RECORD_OBJECTS, &s->objects.base },
+		{ DN_RECORD_INFO, &s->info.base },	    { DN_RECORD_FILES, &s->files.base },
+		{ DN_RECORD_PIPES, &s->pipes.base },	    { DN_RECORD_OBJECTS, &s->objects.base },
 		{ DN_RECORD_PROCESS, &s->process[0].base }, { DN_RECORD_VMAS, &s->vmas[0].base },
-		{ DN_RECORD_VMAS, &s->vmas[1].base },	     { DN_RECORD_THREADS, &s->threads[0].base },
+		{ DN_RECORD_VMAS, &s->vmas[1].base },	    { DN_RECORD_THREADS, &s->threads[0].base },
 		{ DN_RECORD_PROCESS, &s->process[1].base }, { DN_RECORD_VMAS, &s->vmas[2].base },
 		{ DN_RECORD_THREADS, &s->threads[1].base }, { DN_RECORD_PROCESS, &s->process[2].base },
 	};
@@ -292,7 +292,8 @@ static int flush_pages(struct dn_image_writer *w, enum dn_page_stage stage, uint
 	return r;
 }
 
-static int write_pages(const struct sample *s, struct dn_image_writer *w, struct dn_page_buffer *b, struct dn_error *err)
+static int write_pages(const struct sample *s, struct dn_image_writer *w, struct dn_page_buffer *b,
+		       struct dn_error *err)
 {
 	int r = 0;
 

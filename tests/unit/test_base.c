@@ -56,9 +56,10 @@ static void test_error_too_long(void **state)
 
 static void test_stat(void **state)
 {
-	static const char text[] =
-		"812 (a) b) (c) S 1 810 809 34816 811 4194560 86 0 0 0 1 2 0 0 20 -5 3 0 123456 8000 90 18446744073709551615 "
-		"94000 95000 140000 0 0 0 65536 4 0 0 0 0 17 1 0 0 0 0 0 96000 97000 98000 140100 140200 140300 140400 256\n";
+	static const char text[] = "812 (a) b) (c) S 1 810 809 34816 811 4194560 86 0 0 0 1 2 0 0 20 -5 3 0 123456 "
+				   "8000 90 18446744073709551615 "
+				   "94000 95000 140000 0 0 0 65536 4 0 0 0 0 17 1 0 0 0 0 0 96000 97000 98000 140100 "
+				   "140200 140300 140400 256\n";
 	struct dn_stat s = {};
 
 	assert_int_equal(dn_stat_parse(text, &s), 0);
@@ -83,7 +84,8 @@ static void test_stat(void **state)
 /* Cut anywhere it is refused, and the result untouched. */
 static void test_stat_cut(void **state)
 {
-	char text[] = "1 (x) S 0 1 1 0 -1 4194560 8 0 0 0 1 2 0 0 20 0 1 0 12 8000 90 184467 9 9 1 0 0 0 6 4 0 0 0 0 17 1 0 0 "
+	char text[] = "1 (x) S 0 1 1 0 -1 4194560 8 0 0 0 1 2 0 0 20 0 1 0 12 8000 90 184467 9 9 1 0 0 0 6 4 0 0 0 0 "
+		      "17 1 0 0 "
 		      "0 0 0 9 9 9 1 1 1 1 0\n";
 	struct dn_stat s = { .ppid = 77 };
 
@@ -189,9 +191,10 @@ static void test_json(void **state)
 {
 	_cleanup_free_ char *text = json_of(write_values);
 
-	assert_string_equal(text, "{\n\t\"yes\": true,\n\t\"low\": -9223372036854775808,\n\t\"high\": 18446744073709551615,\n"
-				  "\t\"ms\": 1.002,\n\t\"hex\": \"0xfffffffffffff000\",\n\t\"none\": null,\n\t\"empty\": [],\n"
-				  "\t\"list\": [\n\t\t{\"a\": 1, \"b\": 2}\n\t]\n}\n");
+	assert_string_equal(
+		text, "{\n\t\"yes\": true,\n\t\"low\": -9223372036854775808,\n\t\"high\": 18446744073709551615,\n"
+		      "\t\"ms\": 1.002,\n\t\"hex\": \"0xfffffffffffff000\",\n\t\"none\": null,\n\t\"empty\": [],\n"
+		      "\t\"list\": [\n\t\t{\"a\": 1, \"b\": 2}\n\t]\n}\n");
 }
 
 static void write_strings(struct dn_json *j)
@@ -200,7 +203,7 @@ static void write_strings(struct dn_json *j)
 	j->flat = true;
 	dn_json_text(j, NULL, "a\"b\\c\n\t\x01\x7f");
 	dn_json_text(j, NULL, "gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x90\xa6"); /* valid UTF-8 */
-	dn_json_text(j, NULL, "\xff\xc3(\xc0\xaf\xed\xa0\x80\xf5\x80");	 /* none of it is */
+	dn_json_text(j, NULL, "\xff\xc3(\xc0\xaf\xed\xa0\x80\xf5\x80");		   /* none of it is */
 	dn_json_text(j, NULL, "cut \xe2\x82");
 	dn_json_text_n(j, NULL, "a\0b", 3);
 	dn_json_array_end(j);
@@ -210,10 +213,11 @@ static void test_json_strings(void **state)
 {
 	_cleanup_free_ char *text = json_of(write_strings);
 
-	assert_string_equal(text,
-			    "[\"a\\\"b\\\\c\\u000a\\u0009\\u0001\\u007f\", \"gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x90\xa6\", "
-			    "\"\\ufffd\\ufffd(\\ufffd\\ufffd\\ufffd\\ufffd\\ufffd\\ufffd\\ufffd\", \"cut \\ufffd\\ufffd\", "
-			    "\"a\\u0000b\"]\n");
+	assert_string_equal(
+		text,
+		"[\"a\\\"b\\\\c\\u000a\\u0009\\u0001\\u007f\", \"gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x90\xa6\", "
+		"\"\\ufffd\\ufffd(\\ufffd\\ufffd\\ufffd\\ufffd\\ufffd\\ufffd\\ufffd\", \"cut \\ufffd\\ufffd\", "
+		"\"a\\u0000b\"]\n");
 }
 
 static void test_json_full(void **state)
@@ -281,13 +285,13 @@ static void test_log(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_error),	     cmocka_unit_test(test_error_without_place),
+		cmocka_unit_test(test_error),	       cmocka_unit_test(test_error_without_place),
 		cmocka_unit_test(test_error_too_long), cmocka_unit_test(test_stat),
-		cmocka_unit_test(test_stat_cut),     cmocka_unit_test(test_stat_self),
-		cmocka_unit_test(test_text),	     cmocka_unit_test(test_text_large),
-		cmocka_unit_test(test_json),	     cmocka_unit_test(test_json_strings),
-		cmocka_unit_test(test_json_full),    cmocka_unit_test(test_grow),
-		cmocka_unit_test(test_full_io),	     cmocka_unit_test(test_log),
+		cmocka_unit_test(test_stat_cut),       cmocka_unit_test(test_stat_self),
+		cmocka_unit_test(test_text),	       cmocka_unit_test(test_text_large),
+		cmocka_unit_test(test_json),	       cmocka_unit_test(test_json_strings),
+		cmocka_unit_test(test_json_full),      cmocka_unit_test(test_grow),
+		cmocka_unit_test(test_full_io),	       cmocka_unit_test(test_log),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -287,8 +287,9 @@ static void test_large(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_file),	      cmocka_unit_test(test_pipe),     cmocka_unit_test(test_broken_pipe),
-		cmocka_unit_test(test_fifo_as_image), cmocka_unit_test(test_parallel), cmocka_unit_test(test_large),
+		cmocka_unit_test(test_file),	    cmocka_unit_test(test_pipe),
+		cmocka_unit_test(test_broken_pipe), cmocka_unit_test(test_fifo_as_image),
+		cmocka_unit_test(test_parallel),    cmocka_unit_test(test_large),
 	};
 
 	return cmocka_run_group_tests(tests, make_folder, remove_folder);

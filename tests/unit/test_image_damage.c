@@ -243,7 +243,8 @@ static void test_resealed_headers(void **state)
 {
 	void (*const changes[])(struct dn_record_header *) = { set_image_id, set_offset, set_flags, set_length,
 							       set_type,     set_runs,	 set_owner };
-	const uint32_t types[] = { DN_RECORD_INFO, DN_RECORD_PROCESS, DN_RECORD_PAGES, DN_RECORD_INDEX, DN_RECORD_COMMIT };
+	const uint32_t types[] = { DN_RECORD_INFO, DN_RECORD_PROCESS, DN_RECORD_PAGES, DN_RECORD_INDEX,
+				   DN_RECORD_COMMIT };
 
 	for (size_t t = 0; t < DN_ARRAY_LEN(types); t++)
 		for (size_t c = 0; c < DN_ARRAY_LEN(changes); c++) {
@@ -363,7 +364,8 @@ static void test_resealed_index(void **state)
 		uint64_t at = image.records[find_record(DN_RECORD_COMMIT)];
 		rewrite(find_record(DN_RECORD_INDEX), changes[i]);
 		memcpy(&c, header_at(at), sizeof(c));
-		assert_int_equal(dn_pread_full(image.fd, &index, sizeof(index), (off_t)c.commit.index_offset), sizeof(index));
+		assert_int_equal(dn_pread_full(image.fd, &index, sizeof(index), (off_t)c.commit.index_offset),
+				 sizeof(index));
 		c.commit.index_checksum = index.payload_checksum;
 		dn_record_seal(&c.h, sizeof(c));
 		assert_int_equal(dn_pwrite_full(image.fd, &c, sizeof(c), (off_t)at), 0);

@@ -79,7 +79,7 @@ static char long_text[5000];
 	X(process_limit_id, "limit", s->limit.resource = 64)                                                           \
 	X(process_timer, "timer", s->posix_timer.id = -1)                                                              \
 	X(zombie_fds, "zombie", s->process[2].n_fds = 1; s->process[2].fds = s->fd_list)                               \
-	X(zombie_parent, "zombie as its parent", s->process[1].state = DN__PROCESS__STATE__ZOMBIE;                    \
+	X(zombie_parent, "zombie as its parent", s->process[1].state = DN__PROCESS__STATE__ZOMBIE;                     \
 	  s->vmas[2].n_vmas = 0; s->threads[1].n_threads = 0; s->process[2].ppid = 101)                                \
 	X(zombie_threads, "zombie", s->process[1].state = DN__PROCESS__STATE__ZOMBIE; s->vmas[2].n_vmas = 0)           \
 	X(zombie_vmas, "zombie", s->process[1].state = DN__PROCESS__STATE__ZOMBIE; s->threads[1].n_threads = 0)        \
@@ -249,8 +249,9 @@ static void test_unknown_type(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sense),	   cmocka_unit_test(test_nonsense),	cmocka_unit_test(test_info_first),
-		cmocka_unit_test(test_no_process), cmocka_unit_test(test_unknown_type),
+		cmocka_unit_test(test_sense),	     cmocka_unit_test(test_nonsense),
+		cmocka_unit_test(test_info_first),   cmocka_unit_test(test_no_process),
+		cmocka_unit_test(test_unknown_type),
 	};
 
 	return cmocka_run_group_tests(tests, make_name, remove_image);
