@@ -2,6 +2,8 @@
 /* sleep_continued.c - a sleep that was interrupted by a stop before: the kernel goes on with restart_syscall
  *
  * As in timeouts.c: four seconds, ready after three.
+ *
+ * unsettled: all (the child ends by itself under way)
  */
 #include "victim.h"
 

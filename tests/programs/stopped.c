@@ -5,14 +5,19 @@
 static const int signals[] = { SIGSTOP, SIGTSTP, SIGTTIN, SIGSTOP };
 static pid_t pids[COUNT(signals)];
 
+static int leash[2];
+
 static void child(void *arg)
 {
 	volatile int value = 77;
+	char c;
 
+	close(leash[1]);
 	/* In a group of its own, because job control signals do not stop an orphaned one. */
 	must(setpgid(0, 0));
 	raise(signals[(intptr_t)arg]);
-	victim_wait();
+	/* The parent wants to see that it goes on before it sees its end. */
+	check(read(leash[0], &c, 1) == 0, "reading the pipe: %s", strerror(errno));
 	check(value == 77, "value: expected 77, got %d", value);
 }
 
@@ -20,6 +25,7 @@ int main(void)
 {
 	int status;
 
+	must(pipe(leash));
 	for (size_t i = 0; i < COUNT(signals); i++) {
 		pids[i] = victim_fork(child, (void *)(intptr_t)i);
 		victim_await_state(pids[i], 'T');
@@ -44,7 +50,9 @@ int main(void)
 		must(kill(pids[i], SIGCONT));
 		check(waitpid(pids[i], &status, WCONTINUED) == pids[i], "child %zu: %s", i, strerror(errno));
 		check(WIFCONTINUED(status), "child %zu: status %x after SIGCONT", i, status);
-		victim_join(pids[i]);
 	}
+	close(leash[1]);
+	for (size_t i = 0; i < COUNT(signals); i++)
+		victim_join(pids[i]);
 	return victim_end();
 }

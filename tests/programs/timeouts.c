@@ -3,6 +3,8 @@
  *
  * All calls wait for four seconds, and the program says that it is ready after three of them: a call that
  * starts anew takes seven.  Time in which the main thread could not run is granted to all.
+ *
+ * unsettled: all (calls end by themselves under way)
  */
 #include <linux/futex.h>
 #include <poll.h>
@@ -28,11 +30,10 @@ static struct timespec deadline(clockid_t clock)
 
 static void run_sleep(struct blocked *b)
 {
-	struct timespec rest = { 123, 456 };
+	struct timespec rest;
 	int r = syscall(SYS_nanosleep, &wait_for, &rest) ? errno : 0;
 
 	check(r == 0, "%s: %s", b->name, strerror(r));
-	check(rest.tv_sec == 123 && rest.tv_nsec == 456, "%s: it wrote a rest", b->name);
 }
 
 static void run_clock_sleep(struct blocked *b)

@@ -145,13 +145,19 @@ static void put_file(int pid, int tid, const char *part, const char *name)
 	free(text);
 }
 
-/* "pipe:[123]" -> "pipe:[*]" */
+/* "pipe:[123]" -> "pipe:[*]"; the last part of the name of a deleted file, which may have come back without one. */
 static void hide_inode(char *link)
 {
 	char *p = strstr(link, ":[");
+	size_t len = strlen(link);
 
-	if (across && p && link[0] != '/')
+	if (!across)
+		return;
+	if (p && link[0] != '/')
 		strcpy(p, ":[*]");
+	else if (len > 10 && strcmp(link + len - 10, " (deleted)") == 0 && (p = strrchr(link, '/')) &&
+		 strncmp(link, "/memfd:", 7))
+		strcpy(p, "/* (deleted)");
 }
 
 static void put_link(int pid, int tid, const char *part, const char *name)
@@ -187,58 +193,103 @@ static void put_fds(int pid)
 		text = slurp(path, NULL);
 		snprintf(value, sizeof(value), "%d", fds.ids[i]);
 		for (line = text ? strtok_r(text, "\n", &save) : NULL; line; line = strtok_r(NULL, "\n", &save))
-			if (strncmp(line, "pos:", 4) == 0 || strncmp(line, "flags:", 6) == 0)
+			if (strncmp(line, "pos:", 4) == 0)
 				snprintf(value + strlen(value), sizeof(value) - strlen(value), " %s", line);
+			else if (strncmp(line, "flags:", 6) == 0)
+				snprintf(value + strlen(value), sizeof(value) - strlen(value), " flags %lo",
+					 strtoul(line + 6, NULL, 8) & ~(across ? (unsigned long)O_TMPFILE : 0));
 		free(text);
 		put(pid, pid, "fdinfo", value, strlen(value));
 	}
 	free(fds.ids);
 }
 
-/* "start-end perms offset dev inode path"; [heap] and [stack] are told apart by address only. */
-static void put_map(int pid, char *line)
-{
-	char where[64], perms[8], offset[32], dev[32], value[4096 + 256];
-	unsigned long ino;
-	int n = 0;
+struct mapping {
+	uint64_t start, end;
+	char perms[8], what[4096 + 256], flags[256];
+	bool anonymous;
+};
 
-	if (sscanf(line, "%63s %7s %31s %31s %lu %n", where, perms, offset, dev, &ino, &n) < 5)
+static void put_mapping(int pid, const struct mapping *m)
+{
+	char value[sizeof(struct mapping) + 64];
+
+	if (m->start == m->end)
 		return;
-	if (across && (strstr(line + n, "(deleted)") || strncmp(line + n, "/memfd:", 7) == 0 ||
-		       strncmp(line + n, "/dev/zero", 9) == 0))
-		snprintf(value, sizeof(value), "%s %s %s %s", where, perms, offset, line + n);
-	else
-		snprintf(value, sizeof(value), "%s %s %s %s %lu %s", where, perms, offset, dev, ino, line + n);
+	snprintf(value, sizeof(value), "%lx-%lx %s %s", m->start, m->end, m->perms, m->what);
 	put(pid, pid, "maps", value, strlen(value));
-}
-
-/* Flags that hang on how a mapping came to be, not on what it is: accountable, soft-dirty. */
-static void put_vmflags(int pid, const char *where, char *flags)
-{
-	char value[512], *save = NULL;
-
-	snprintf(value, sizeof(value), "%s", where);
-	for (char *f = strtok_r(flags, " ", &save); f; f = strtok_r(NULL, " ", &save))
-		if (strcmp(f, "sd") && !(across && strcmp(f, "ac") == 0))
-			snprintf(value + strlen(value), sizeof(value) - strlen(value), " %s", f);
+	snprintf(value, sizeof(value), "%lx-%lx%s", m->start, m->end, m->flags);
 	put(pid, pid, "vmflags", value, strlen(value));
 }
 
+/* A line "start-end perms offset dev inode path". */
+static void parse_mapping(char *line, struct mapping *m)
+{
+	char offset[32], dev[32];
+	unsigned long ino;
+	int n = 0;
+
+	memset(m, 0, sizeof(*m));
+	if (sscanf(line, "%lx-%lx %7s %31s %31s %lu %n", &m->start, &m->end, m->perms, offset, dev, &ino, &n) < 6) {
+		m->end = m->start;
+		return;
+	}
+	line += n;
+	m->anonymous = ino == 0 && !*line;
+	hide_inode(line);
+	if (across && (strstr(line, "(deleted)") || strncmp(line, "/memfd:", 7) == 0))
+		snprintf(m->what, sizeof(m->what), "%s %s", offset, line);
+	else
+		snprintf(m->what, sizeof(m->what), "%s %s %lu %s", offset, dev, ino, line);
+}
+
+/* Left out are flags that hang on how a mapping came to be, not on what it is: soft-dirty; accountable, and shared of
+ * what cannot be written ("ms" tells that too). */
+static void parse_flags(char *flags, struct mapping *m)
+{
+	char *save = NULL;
+
+	for (char *f = strtok_r(flags, " ", &save); f; f = strtok_r(NULL, " ", &save))
+		if (strcmp(f, "sd") && !(across && (strcmp(f, "ac") == 0 || strcmp(f, "sh") == 0)))
+			snprintf(m->flags + strlen(m->flags), sizeof(m->flags) - strlen(m->flags), " %s", f);
+}
+
+/* Neighbours that are the same are one across a restart: whether the kernel merges them hangs on their past. */
 static void put_memory(int pid)
 {
-	char path[64], where[64] = "", *text, *line, *save = NULL;
+	static struct mapping now, before;
+	char path[64], *text, *line, *save = NULL;
 
+	memset(&before, 0, sizeof(before));
 	snprintf(path, sizeof(path), "/proc/%d/smaps", pid);
 	text = slurp(path, NULL);
 	for (line = text ? strtok_r(text, "\n", &save) : NULL; line; line = strtok_r(NULL, "\n", &save)) {
 		if (isdigit((unsigned char)line[0]) || (line[0] >= 'a' && line[0] <= 'f')) {
-			snprintf(where, sizeof(where), "%.*s", (int)strcspn(line, " "), line);
-			put_map(pid, line);
+			parse_mapping(line, &now);
 		} else if (strncmp(line, "VmFlags:", 8) == 0) {
-			put_vmflags(pid, where, line + 8);
+			parse_flags(line + 8, &now);
+			if (across && now.anonymous && before.anonymous && before.end == now.start &&
+			    strcmp(now.perms, before.perms) == 0 && strcmp(now.flags, before.flags) == 0) {
+				before.end = now.end;
+				continue;
+			}
+			put_mapping(pid, &before);
+			before = now;
 		}
 	}
+	put_mapping(pid, &before);
 	free(text);
+}
+
+/* Of a zombie only what it was matters, and how it ended. */
+static bool tells_of_zombies(const char *key)
+{
+	static const char *const keys[] = { "Name", "Tgid", "PPid", "TracerPid", "Uid", "Gid", "NSpid", "NSpgid", "NSsid" };
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		if (strcmp(key, keys[i]) == 0)
+			return true;
+	return false;
 }
 
 static void put_status(int pid, int tid)
@@ -249,6 +300,7 @@ static void put_status(int pid, int tid)
 					    "NoNewPrivs", "Seccomp", "Speculation_Store_Bypass", "THP_enabled",
 					    "Cpus_allowed", "VmLck" };
 	char path[64], *text, *line, *save = NULL;
+	bool zombie = false;
 
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/status", pid, tid);
 	text = slurp(path, NULL);
@@ -259,10 +311,12 @@ static void put_status(int pid, int tid)
 			char state = line[7] == 'R' || line[7] == 'D' ? 'S' : line[7];
 
 			put(pid, tid, "state", &state, 1);
+			zombie = state == 'Z';
 			continue;
 		}
 		for (size_t i = 0; colon && i < sizeof(keys) / sizeof(keys[0]); i++)
-			if (strlen(keys[i]) == (size_t)(colon - line) && !strncmp(line, keys[i], strlen(keys[i])))
+			if (strlen(keys[i]) == (size_t)(colon - line) && !strncmp(line, keys[i], strlen(keys[i])) &&
+			    (!zombie || tells_of_zombies(keys[i])))
 				put(pid, tid, "status", line, strlen(line));
 	}
 	free(text);
@@ -301,6 +355,19 @@ static void put_thread(int pid, int tid)
 	put_file(pid, tid, "comm", name);
 }
 
+static bool is_zombie(int pid)
+{
+	char path[64], *text, *p;
+	bool zombie;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	text = slurp(path, NULL);
+	p = text ? strrchr(text, ')') : NULL;
+	zombie = p && p[1] && p[2] == 'Z';
+	free(text);
+	return zombie;
+}
+
 static void put_process(int pid)
 {
 	static const char *const files[] = { "cmdline",	    "environ",	      "auxv",	     "limits",	"oom_score_adj",
@@ -309,6 +376,10 @@ static void put_process(int pid)
 	char path[64];
 	struct list tasks;
 
+	if (is_zombie(pid)) {
+		put_status(pid, pid);
+		return;
+	}
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
 		put_file(pid, pid, files[i], files[i]);
 	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++)
