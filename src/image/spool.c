@@ -14,6 +14,7 @@
 
 #include "base/util.h"
 #include "image/format.h"
+#include "image/quiet.h"
 
 #define COPY_SIZE (1u << 20)
 
@@ -80,7 +81,7 @@ static int copy(int in, int out, const char *name, const char *folder, struct dn
 		}
 		if (n > 0 && have < COPY_SIZE / 2)
 			continue;
-		int r = dn_write_full(out, buf, have);
+		int r = dn_write_quietly(out, buf, have, -1);
 		if (r < 0)
 			return say_spool_failed(name, folder, r, err);
 		have = 0;

@@ -211,8 +211,11 @@ int dn_target_commit(struct dn_target *t, struct dn_error *err)
 	int r;
 
 	/* The size travels with fdatasync(); what it leaves out, the times, does not matter. */
-	if (fdatasync(t->fd) < 0)
-		return dn_error_set(err, -errno, "cannot bring the image %s to the disk", t->path);
+	if (fdatasync(t->fd) < 0) {
+		bool full = errno == ENOSPC || errno == EDQUOT;
+		return dn_error_set(err, -errno, "cannot bring the image %s to the disk%s", t->path,
+				    full ? " (free space there or name another place)" : "");
+	}
 	r = check_present(t, err);
 	if (r < 0)
 		return r;

@@ -14,18 +14,16 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "base/log.h"
 #include "base/util.h"
 #include "image/format.h"
+#include "image/quiet.h"
 #include "image/target.h"
 
 #define DIRECT_FROM (32u << 20)
@@ -77,60 +75,16 @@ static int say_write_failed(struct dn_image_writer *w, int code, struct dn_error
 	}
 }
 
-/* One write(2) or pwrite(2) without the signals that it may bring: SIGPIPE, and SIGXFSZ at the limit of
- * a file's size.  Both go to the thread that wrote. */
-static ssize_t write_quietly(int fd, const void *data, size_t len, int64_t offset)
-{
-	sigset_t quiet, old;
-
-	sigemptyset(&quiet);
-	sigaddset(&quiet, SIGPIPE);
-	sigaddset(&quiet, SIGXFSZ);
-	pthread_sigmask(SIG_BLOCK, &quiet, &old);
-	ssize_t n = offset < 0 ? write(fd, data, len) : pwrite(fd, data, len, offset);
-	int code = errno;
-	if (n < 0 && (code == EPIPE || code == EFBIG)) {
-		/* Take the signal off the queue before it can be delivered. */
-		const struct timespec now = {};
-		while (sigtimedwait(&quiet, NULL, &now) < 0 && errno == EINTR)
-			;
-	}
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	return n < 0 ? -code : n;
-}
-
-/* Writes everything; offset -1: where the descriptor stands. */
-static int write_all(int fd, const unsigned char *data, uint64_t len, int64_t offset)
-{
-	while (len > 0) {
-		ssize_t n = write_quietly(fd, data, len, offset);
-		if (n == -EINTR)
-			continue;
-		if (n == -EAGAIN) {
-			struct pollfd p = { .fd = fd, .events = POLLOUT };
-			poll(&p, 1, -1);
-			continue;
-		}
-		if (n < 0)
-			return (int)n;
-		data += n;
-		len -= (uint64_t)n;
-		if (offset >= 0)
-			offset += n;
-	}
-	return 0;
-}
-
 static int write_file(struct dn_image_writer *w, const void *data, uint64_t len, uint64_t offset, bool bulk)
 {
 	if (bulk && offset >= DIRECT_FROM && w->target.direct_fd >= 0 && !atomic_load(&w->no_direct)) {
-		int r = write_all(w->target.direct_fd, data, len, (int64_t)offset);
+		int r = dn_write_quietly(w->target.direct_fd, data, len, (int64_t)offset);
 		if (r != -EINVAL)
 			return r;
 		atomic_store(&w->no_direct, true);
 		dn_debug("%s: no direct I/O here, going on without", w->target.path);
 	}
-	return write_all(w->target.fd, data, len, (int64_t)offset);
+	return dn_write_quietly(w->target.fd, data, len, (int64_t)offset);
 }
 
 /* ---- records ---- */
@@ -164,7 +118,7 @@ static int append(struct dn_image_writer *w, struct dn_record_header *h, uint64_
 		pthread_mutex_lock(&w->lock);
 		h->offset = atomic_fetch_add(&w->end, size);
 		dn_record_seal_header(h);
-		r = write_all(w->pipe_fd, (const unsigned char *)h, size, -1);
+		r = dn_write_quietly(w->pipe_fd, h, size, -1);
 		if (r >= 0)
 			r = push_index(w, h);
 		pthread_mutex_unlock(&w->lock);
@@ -302,8 +256,7 @@ static int write_file_header(struct dn_image_writer *w, struct dn_error *err)
 	if (getrandom(&w->image_id, sizeof(w->image_id), 0) != sizeof(w->image_id))
 		return dn_error_set(err, -errno, "cannot get random numbers");
 	dn_file_header_init(&h, w->image_id);
-	int r = write_all(w->pipe_fd >= 0 ? w->pipe_fd : w->target.fd, (const unsigned char *)&h, sizeof(h),
-			  w->pipe_fd >= 0 ? -1 : 0);
+	int r = dn_write_quietly(w->pipe_fd >= 0 ? w->pipe_fd : w->target.fd, &h, sizeof(h), w->pipe_fd >= 0 ? -1 : 0);
 	if (r < 0)
 		return say_write_failed(w, r, err);
 	atomic_store(&w->end, sizeof(h));

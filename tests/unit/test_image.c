@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -188,6 +189,43 @@ static void test_fifo_as_image(void **state)
 	unlink(fifo);
 }
 
+/* No room for the copy of what comes through a pipe: a refusal that says where, not a death by SIGXFSZ. */
+static void test_no_room_to_spool(void **state)
+{
+	struct sample s;
+	struct dn_error err = {};
+	int ends[2], status;
+
+	sample_init(&s);
+	assert_return_code(pipe(ends), errno);
+	pid_t writer = fork();
+	if (writer == 0) {
+		dup2(ends[1], STDOUT_FILENO);
+		close(ends[0]);
+		close(ends[1]);
+		sample_write(&s, "-", &err);
+		_exit(0);
+	}
+	pid_t reader = fork();
+	if (reader == 0) {
+		const struct rlimit limit = { 1 << 20, 1 << 20 };
+		struct dn_image *none = NULL;
+		signal(SIGXFSZ, SIG_DFL);
+		setrlimit(RLIMIT_FSIZE, &limit);
+		setenv("TMPDIR", folder, 1);
+		dup2(ends[0], STDIN_FILENO);
+		close(ends[0]);
+		close(ends[1]);
+		int r = dn_image_open("-", &none, &err);
+		_exit(!(r == -EFBIG && strstr(err.text, folder) && strstr(err.text, "TMPDIR")));
+	}
+	close(ends[0]);
+	close(ends[1]);
+	assert_int_equal(waitpid(reader, &status, 0), reader);
+	assert_int_equal(status, 0);
+	assert_int_equal(waitpid(writer, &status, 0), writer);
+}
+
 /* ---- many threads ---- */
 
 enum { WORKERS = 4, CHUNKS = 24 };
@@ -287,9 +325,13 @@ static void test_large(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_file),	    cmocka_unit_test(test_pipe),
-		cmocka_unit_test(test_broken_pipe), cmocka_unit_test(test_fifo_as_image),
-		cmocka_unit_test(test_parallel),    cmocka_unit_test(test_large),
+		cmocka_unit_test(test_file),
+		cmocka_unit_test(test_pipe),
+		cmocka_unit_test(test_broken_pipe),
+		cmocka_unit_test(test_fifo_as_image),
+		cmocka_unit_test(test_no_room_to_spool),
+		cmocka_unit_test(test_parallel),
+		cmocka_unit_test(test_large),
 	};
 
 	return cmocka_run_group_tests(tests, make_folder, remove_folder);

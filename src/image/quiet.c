@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* quiet.c - writing without the signals that it may bring
+ *
+ * The library must not change how its caller takes SIGPIPE and SIGXFSZ, and must not let them kill it.  Both go
+ * to the thread that wrote: it blocks them while it writes, and takes what came off the queue.
+ */
+#include "image/quiet.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <time.h>
+#include <unistd.h>
+
+static ssize_t write_once(int fd, const void *data, uint64_t len, int64_t offset)
+{
+	const struct timespec now = {};
+	sigset_t quiet, old;
+
+	sigemptyset(&quiet);
+	sigaddset(&quiet, SIGPIPE);
+	sigaddset(&quiet, SIGXFSZ);
+	pthread_sigmask(SIG_BLOCK, &quiet, &old);
+	ssize_t n = offset < 0 ? write(fd, data, len) : pwrite(fd, data, len, offset);
+	int code = errno;
+	if (n < 0 && (code == EPIPE || code == EFBIG))
+		while (sigtimedwait(&quiet, NULL, &now) < 0 && errno == EINTR)
+			;
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return n < 0 ? -code : n;
+}
+
+int dn_write_quietly(int fd, const void *data, uint64_t len, int64_t offset)
+{
+	const unsigned char *p = data;
+
+	while (len > 0) {
+		ssize_t n = write_once(fd, p, len, offset);
+		if (n == -EINTR)
+			continue;
+		if (n == -EAGAIN) {
+			struct pollfd wait = { .fd = fd, .events = POLLOUT };
+			poll(&wait, 1, -1);
+			continue;
+		}
+		if (n < 0)
+			return (int)n;
+		p += n;
+		len -= (uint64_t)n;
+		if (offset >= 0)
+			offset += n;
+	}
+	return 0;
+}
