@@ -12,9 +12,12 @@
  * program is released and the image abandoned.
  */
 #include <errno.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/utsname.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #include "base/log.h"
@@ -106,6 +109,14 @@ static bool lives_outside(struct dn_capture *c, pid_t leader, bool session)
 	return session ? st.sid == leader : st.pgrp == leader;
 }
 
+static uint64_t zombie_mask(pid_t pid)
+{
+	_cleanup_text_ struct dn_text t = {};
+	const char *blocked = dn_read_text(&t, NULL, "/proc/%d/status", pid) < 0 ? NULL : dn_text_field(&t, "SigBlk");
+
+	return blocked ? strtoull(blocked, NULL, 16) : 0;
+}
+
 static int capture_frame(struct dn_capture *c, struct dn_process *p, Dn__Process *m, struct dn_error *err)
 {
 	struct dn_stat st;
@@ -126,6 +137,7 @@ static int capture_frame(struct dn_capture *c, struct dn_process *p, Dn__Process
 	m->stop_signal = (uint32_t)p->stop_signal;
 	if (p->zombie) {
 		m->exit_code = (uint32_t)st.exit_code;
+		m->zombie_mask = zombie_mask(p->pid);
 		m->comm = strdup(st.comm);
 		if (!m->comm)
 			return dn_error_set(err, -ENOMEM, "cannot describe process %d", p->pid);
@@ -164,7 +176,9 @@ static int look_at_thread(struct dn_capture *c, struct dn_thread *t, Dn__Thread 
 	m->tid = (uint32_t)t->tid;
 	m->signal_mask = t->sigmask;
 	m->remaining_ns = t->remaining_ns;
-	if (dn_message_bytes(&m->registers, &t->regs, sizeof(t->regs)) < 0 ||
+	struct user_regs_struct regs;
+	dn_thread_image_regs(t, &regs);
+	if (dn_message_bytes(&m->registers, &regs, sizeof(regs)) < 0 ||
 	    dn_message_bytes(&m->xsave, t->xsave, t->xsave_size) < 0)
 		return dn_error_set(err, -ENOMEM, "cannot describe thread %d", t->tid);
 	return dn_task_look(c, t, DN_SCOPE_THREAD, NULL, m, err);
@@ -203,12 +217,32 @@ static int write_threads(struct dn_capture *c, struct dn_process *p, struct subj
 	return r;
 }
 
+/* wait() tells a parent of a stop once: has it been told? */
+static int capture_stop(struct dn_process *p, Dn__Process *m, struct dn_error *err)
+{
+	struct dn_batch b;
+	void *local;
+
+	if (!p->stop_signal || !p->parent)
+		return 0;
+	dn_batch_begin(&b, p->parent->threads[0]->remote);
+	uint64_t info = dn_batch_alloc(&b, sizeof(siginfo_t), &local);
+	dn_batch_call(&b, "look for a stopped child", SYS_waitid, P_PID, (uint64_t)p->pid, info,
+		      WSTOPPED | WNOHANG | WNOWAIT);
+	int r = dn_batch_run(&b, err);
+	if (r == 0)
+		m->stop_unreported = ((siginfo_t *)local)->si_pid == p->pid;
+	return r;
+}
+
 static int write_process(struct dn_capture *c, struct dn_process *p, struct subject *s, struct dn_error *err)
 {
 	int r = dn_capture_cancelled(c, err);
 
 	if (r == 0 && !p->zombie) {
 		r = dn_task_capture(c, p->threads[0], DN_SCOPE_PROCESS, s->process, NULL, err);
+		if (r == 0)
+			r = capture_stop(p, s->process, err);
 		if (r == 0)
 			r = dn_memory_capture_maps(c, p, err);
 		if (r == 0)

@@ -75,6 +75,9 @@ static int check_status(struct dn_process *p, struct dn_error *err)
 		   *tracer = dn_text_field(&t, "TracerPid");
 	p->state = state ? *state : '?';
 	p->zombie = p->state == 'Z' || p->state == 'X';
+	const char *threads = dn_text_field(&t, "Threads");
+	if (p->zombie && threads && atoi(threads) > 1)
+		return dn_error_refuse(err, "the first thread of process %d has ended while others go on", p->pid);
 	if (p->zombie)
 		return 0;
 	if (tracer && atoi(tracer) > 0)

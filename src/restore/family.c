@@ -94,7 +94,7 @@ static int create_by_helper(struct family *f, size_t i, struct dn_process *creat
 		r = dn_seed_clone(f->r, helper, (pid_t)m->pid, (int)m->exit_signal, &seed, err);
 	if (r == 0) {
 		remember(f, i, seed);
-		r = dn_seed_end(helper, 0, creator, err);
+		r = dn_seed_end(helper, 0, ~0ULL, creator, err);
 	} else {
 		dn_seed_kill(helper);
 	}
@@ -248,7 +248,7 @@ static int revive_group(struct family *f, size_t first, bool *done, struct dn_er
 		done[i] = true;
 	}
 	if (r == 0)
-		r = dn_seed_end(helper, 0, maker, err);
+		r = dn_seed_end(helper, 0, ~0ULL, maker, err);
 	else
 		dn_seed_kill(helper);
 	dn_process_free(helper);
@@ -318,31 +318,6 @@ int dn_family_create(struct dn_restore *r, struct dn_error *err)
 	return k;
 }
 
-/* Has the parent been told of the stop already?  Not if the news is still in its queue. */
-static bool told(const Dn__Process *parent, pid_t child)
-{
-	for (size_t i = 0; i < parent->n_pending; i++) {
-		siginfo_t info;
-		if (parent->pending[i].len != sizeof(info))
-			continue;
-		memcpy(&info, parent->pending[i].data, sizeof(info));
-		if (info.si_signo == SIGCHLD && info.si_code == CLD_STOPPED && info.si_pid == child)
-			return false;
-	}
-	return true;
-}
-
-static const Dn__Process *process_of(struct dn_restore *r, const struct dn_process *seed)
-{
-	size_t n;
-	struct dn_image_process *p = dn_image_processes(r->image, &n);
-
-	for (size_t i = 0; i < n; i++)
-		if (r->seeds[i] == seed)
-			return p[i].process;
-	return NULL;
-}
-
 int dn_family_stop(struct dn_restore *r, struct dn_error *err)
 {
 	size_t n;
@@ -354,11 +329,9 @@ int dn_family_stop(struct dn_restore *r, struct dn_error *err)
 		if (m->state != DN__PROCESS__STATE__STOPPED)
 			continue;
 		struct dn_process *parent = r->seeds[i]->parent;
-		const Dn__Process *pm = parent ? process_of(r, parent) : NULL;
-		bool is_news = pm && !told(pm, (pid_t)m->pid);
 		/* SIGSTOP always works; which signal it was shows only to a parent that has not asked yet. */
-		k = dn_seed_stop(r->seeds[i], is_news ? (int)m->stop_signal : SIGSTOP, err);
-		if (k == 0 && parent && !is_news)
+		k = dn_seed_stop(r->seeds[i], m->stop_unreported ? (int)m->stop_signal : SIGSTOP, err);
+		if (k == 0 && parent && !m->stop_unreported)
 			k = dn_remote_call(parent->threads[0]->remote, "take note of a stopped child", NULL, err, SYS_waitid,
 					   (const uint64_t[6]){ P_PID, m->pid, 0, WSTOPPED | WNOHANG });
 	}
@@ -381,7 +354,7 @@ int dn_family_bury(struct dn_restore *r, struct dn_error *err)
 		dn_batch_begin(&b, r->seeds[i]->threads[0]->remote);
 		dn_batch_call(&b, "take its name", SYS_prctl, PR_SET_NAME, dn_batch_put(&b, name, sizeof(name)));
 		k = dn_batch_run(&b, err);
-		k = k < 0 ? k : dn_seed_end(r->seeds[i], (int)m->exit_code, NULL, err);
+		k = k < 0 ? k : dn_seed_end(r->seeds[i], (int)m->exit_code, m->zombie_mask, NULL, err);
 		r->seeds[i]->zombie = true;
 	}
 	return k;

@@ -342,7 +342,7 @@ int dn_seed_stop(struct dn_process *seed, int sig, struct dn_error *err)
 	return dn_remote_start(t->remote, err);
 }
 
-int dn_seed_end(struct dn_process *seed, int status, struct dn_process *reaper, struct dn_error *err)
+int dn_seed_end(struct dn_process *seed, int status, uint64_t mask, struct dn_process *reaper, struct dn_error *err)
 {
 	struct dn_thread *t = seed->threads[0];
 	struct dn_batch b;
@@ -350,12 +350,12 @@ int dn_seed_end(struct dn_process *seed, int status, struct dn_process *reaper, 
 
 	dn_batch_begin(&b, t->remote);
 	if (sig && sig != SIGKILL) {
-		const uint64_t no_core[2] = { 0, 0 }, mask = 1ULL << (sig - 1), action[4] = { 0 };
-		dn_batch_try(&b, NULL, SYS_prctl, PR_SET_DUMPABLE, 0);
-		dn_batch_try(&b, NULL, SYS_setrlimit, 4 /* RLIMIT_CORE */, dn_batch_put(&b, no_core, sizeof(no_core)));
+		const uint64_t action[4] = { 0 };
+		mask &= ~(1ULL << (sig - 1));
+		dn_batch_try(&b, NULL, SYS_prctl, PR_SET_DUMPABLE, 0); /* no core dump of a seed */
 		dn_batch_try(&b, NULL, SYS_rt_sigaction, (uint64_t)sig, dn_batch_put(&b, action, sizeof(action)), 0, 8);
-		dn_batch_try(&b, NULL, SYS_rt_sigprocmask, SIG_UNBLOCK, dn_batch_put(&b, &mask, sizeof(mask)), 0, 8);
 	}
+	dn_batch_try(&b, NULL, SYS_rt_sigprocmask, SIG_SETMASK, dn_batch_put(&b, &mask, sizeof(mask)), 0, 8);
 	if (sig)
 		dn_batch_call(&b, "end", SYS_tgkill, (uint64_t)seed->pid, (uint64_t)seed->pid, (uint64_t)sig);
 	else

@@ -24,8 +24,9 @@ int dn_seed_threads(struct dn_restore *r, struct dn_process *seed, const struct 
 		    struct dn_error *err);
 /* Puts a single-threaded seed into a group stop, where it serves on. */
 int dn_seed_stop(struct dn_process *seed, int sig, struct dn_error *err);
-/* Ends a seed with a wait status; it stays as a zombie for its parent.  parent: reaps it (NULL: nobody). */
-int dn_seed_end(struct dn_process *seed, int status, struct dn_process *reaper, struct dn_error *err);
+/* Ends a seed with a wait status; mask: its blocked signals then.  It stays as a
+ * zombie for its parent, or for reaper to reap it. */
+int dn_seed_end(struct dn_process *seed, int status, uint64_t mask, struct dn_process *reaper, struct dn_error *err);
 /* Gives all threads of a seed their final registers and takes the arena away; still stopped. */
 int dn_seed_complete(struct dn_process *seed, const struct dn_image_process *image, struct dn_error *err);
 /* EXITKILL off, for all threads; then let go, for all threads. */

@@ -159,6 +159,7 @@ int dn_thread_read_state(struct dn_thread *t, struct dn_error *err)
 				       t->process->pid);
 	dn_sleep_settle(t);
 	t->remaining_ns = dn_syscall_remaining(t);
+	dn_sleep_hide_rest(t);
 	struct user_regs_struct before = t->regs;
 	if (dn_syscall_hides_restart(&t->regs))
 		t->regs.rax = (unsigned long long)-ERESTARTNOHAND;

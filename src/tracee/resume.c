@@ -94,6 +94,8 @@ static void unmask_restarted(struct dn_thread *t, struct user_regs_struct *regs)
 			return;
 		}
 	}
+	if (t->restarted_call)
+		regs->orig_rax = (unsigned long long)t->restarted_call;
 }
 
 /* The timed call that the thread was interrupted in, with a relative timeout; NULL: none. */
@@ -174,6 +176,12 @@ void dn_thread_resume_regs(struct dn_thread *t, int64_t remaining_ns, bool kerne
 	    (long)regs.rax == -ERESTART_RESTARTBLOCK)
 		regs.rax = (unsigned long long)-ERESTARTNOHAND;
 	*ret = regs;
+}
+
+void dn_thread_image_regs(struct dn_thread *t, struct user_regs_struct *regs)
+{
+	*regs = t->regs;
+	unmask_restarted(t, regs);
 }
 
 bool dn_syscall_hides_restart(const struct user_regs_struct *regs)

@@ -10,6 +10,7 @@
 #include "tracee/sleep.h"
 
 #include <sched.h>
+#include <sys/syscall.h>
 
 #include "base/proc.h"
 #include "base/util.h"
@@ -70,16 +71,49 @@ static void learn_clock(struct clocks *c, int cpu)
 	c->cpu[cpu].usable = true;
 }
 
+/* Which call a thread in restart_syscall is in, by the kernel function that it sleeps in. */
+static long guess_restarted(pid_t pid, pid_t tid, const uint64_t args[6])
+{
+	_cleanup_text_ struct dn_text where = {};
+
+	if (dn_read_text(&where, NULL, "/proc/%d/task/%d/wchan", pid, tid) < 0)
+		return 0;
+	if (strstr(where.data, "nanosleep"))
+		/* A clock number and no flags, or an address? */
+		return args[0] < 16 && args[1] == 0 ? SYS_clock_nanosleep : SYS_nanosleep;
+	if (strstr(where.data, "poll"))
+		return SYS_poll;
+	return strstr(where.data, "futex") ? SYS_futex : 0;
+}
+
+/* A stop makes the kernel write what is left to where the program would find it after an interruption: it
+ * must not be found when the sleep then goes on to its end. */
+static void save_rest(struct dn_thread *t, long nr, const uint64_t args[6])
+{
+	uint64_t at = nr == SYS_nanosleep ? args[1] : nr == SYS_clock_nanosleep ? args[3] : 0;
+
+	if (at && dn_process_read(t->process, at, t->rest, sizeof(t->rest), NULL) == 0)
+		t->rest_at = at;
+}
+
 static void look_at_thread(struct dn_thread *t, struct clocks *c)
 {
 	_cleanup_text_ struct dn_text call = {};
 	struct sched_facts it;
 	struct dn_stat st;
 	pid_t pid = t->process->pid;
+	uint64_t args[6] = { 0 };
+	long nr;
 
 	if (dn_read_text(&call, NULL, "/proc/%d/task/%d/syscall", pid, t->tid) < 0 || call.data[0] == 'r' ||
-	    !dn_syscall_is_timed(strtol(call.data, NULL, 10)))
+	    sscanf(call.data, "%ld %lx %lx %lx %lx %lx %lx", &nr, &args[0], &args[1], &args[2], &args[3], &args[4],
+		   &args[5]) < 7)
 		return;
+	if (nr == SYS_restart_syscall)
+		nr = t->restarted_call = guess_restarted(pid, t->tid, args);
+	if (!dn_syscall_is_timed(nr))
+		return;
+	save_rest(t, nr, args);
 	if (dn_stat_read(pid, t->tid, &st, NULL) < 0 || st.processor < 0 || st.processor >= CPUS_MAX)
 		return;
 	if (!c->cpu[st.processor].known)
@@ -113,4 +147,14 @@ void dn_sleep_settle(struct dn_thread *t)
 	/* The stop itself is one switch; more, and it has begun another sleep since. */
 	if (read_sched(t->process->pid, t->tid, &it) == 0 && it.switches == t->asleep_switches + 1)
 		t->asleep_ns = (int64_t)(t->held_at - t->asleep_since);
+}
+
+void dn_sleep_hide_rest(struct dn_thread *t)
+{
+	struct user_regs_struct *regs = &t->regs;
+	bool same = (long)regs->orig_rax == SYS_nanosleep ? regs->rsi == t->rest_at
+		    : (long)regs->orig_rax == SYS_clock_nanosleep ? regs->r10 == t->rest_at
+								   : (long)regs->orig_rax == SYS_restart_syscall;
+	if (t->rest_at && same && (long)regs->rax < 0)
+		dn_process_write(t->process, t->rest_at, t->rest, sizeof(t->rest), NULL);
 }

@@ -25,6 +25,9 @@ struct dn_thread {
 	uint32_t xsave_size;
 	int64_t asleep_ns;	/* how long it had been in its timed system call when held, -1: not in one */
 	uint64_t asleep_since;	/* dn_now_ns() when it fell asleep, 0: unknown */
+	uint64_t rest_at;	/* where the kernel will write what is left of the sleep, 0: nowhere */
+	unsigned char rest[16]; /* what stood there before */
+	long restarted_call;	/* restart_syscall: which call it probably is, 0: unknown */
 	uint64_t asleep_switches; /* its context switches until then */
 	int64_t remaining_ns;	/* what was left of that call's timeout when held; -1: no timeout */
 	uint64_t held_at;	/* dn_now_ns() of the stop */

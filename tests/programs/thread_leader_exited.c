@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* thread_leader_exited.c - the main thread ended, another one goes on */
+/* thread_leader_exited.c - the main thread ended, another one goes on
+ *
+ * refused: first thread
+ */
 #include "victim.h"
 
 static void *survivor(void *arg)
