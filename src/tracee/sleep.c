@@ -71,19 +71,27 @@ static void learn_clock(struct clocks *c, int cpu)
 	c->cpu[cpu].usable = true;
 }
 
-/* Which call a thread in restart_syscall is in, by the kernel function that it sleeps in. */
-static long guess_restarted(pid_t pid, pid_t tid, const uint64_t args[6])
+static bool is_timespec(struct dn_process *p, uint64_t at)
 {
-	_cleanup_text_ struct dn_text where = {};
+	struct timespec ts;
 
-	if (dn_read_text(&where, NULL, "/proc/%d/task/%d/wchan", pid, tid) < 0)
-		return 0;
-	if (strstr(where.data, "nanosleep"))
-		/* A clock number and no flags, or an address? */
-		return args[0] < 16 && args[1] == 0 ? SYS_clock_nanosleep : SYS_nanosleep;
-	if (strstr(where.data, "poll"))
-		return SYS_poll;
-	return strstr(where.data, "futex") ? SYS_futex : 0;
+	return dn_process_read(p, at, &ts, sizeof(ts), NULL) == 0 && ts.tv_sec >= 0 && ts.tv_nsec >= 0 &&
+	       ts.tv_nsec < 1000000000;
+}
+
+/* Which call a thread in restart_syscall is in: /proc only tells the arguments.  There are four that the
+ * kernel restarts that way, and they look different. */
+static long guess_restarted(struct dn_process *p, const uint64_t args[6])
+{
+	const uint64_t page = DN_PAGE_SIZE;
+
+	if (args[0] < page) /* a clock, no flags, and how long */
+		return args[1] == 0 && is_timespec(p, args[2]) ? SYS_clock_nanosleep : 0;
+	if (args[1] >= 128 && args[1] < page && is_timespec(p, args[3])) /* FUTEX_PRIVATE_FLAG */
+		return SYS_futex;
+	if ((args[1] == 0 || args[1] >= page) && is_timespec(p, args[0]))
+		return SYS_nanosleep;
+	return args[1] < 1 << 20 ? SYS_poll : 0;
 }
 
 /* A stop makes the kernel write what is left to where the program would find it after an interruption: it
@@ -110,7 +118,7 @@ static void look_at_thread(struct dn_thread *t, struct clocks *c)
 		   &args[5]) < 7)
 		return;
 	if (nr == SYS_restart_syscall)
-		nr = t->restarted_call = guess_restarted(pid, t->tid, args);
+		nr = t->restarted_call = guess_restarted(t->process, args);
 	if (!dn_syscall_is_timed(nr))
 		return;
 	save_rest(t, nr, args);
