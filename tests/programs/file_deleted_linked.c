@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* file_deleted_linked.c - the path by which it was opened is gone, but the file has another name */
+/* file_deleted_linked.c - the path by which it was opened is gone, but the file has another name
+ *
+ * unsettled: fd maps vmflags (it has the other name now)
+ */
 #include "state.h"
 
 int main(void)

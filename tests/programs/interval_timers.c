@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* interval_timers.c - setitimer of all three kinds, and alarm: what remains, and that they fire */
+/* interval_timers.c - setitimer of all three kinds, and alarm: what remains, and that they fire
+ *
+ * unsettled: status (signals come and go)
+ */
 #include <sys/time.h>
 
 #include "victim.h"
