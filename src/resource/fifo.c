@@ -56,11 +56,15 @@ static int check(struct dn_restore *r, const Dn__File *file, struct dn_error *er
 /* A FIFO for a moment, in the place where the deleted one was. */
 static int open_deleted(const Dn__PipeFile *m, const Dn__Pipe *pipe, struct dn_error *err)
 {
-	_cleanup_free_ char *name = dn_path_spare(m->path);
+	_cleanup_free_ char *spare = dn_path_spare(m->path);
+	const char *name = m->path;
 
-	if (!name)
+	if (!spare)
 		return dn_error_set(err, -ENOMEM, "cannot make a FIFO");
-	if (mkfifo(name, 0600) < 0)
+	int made = mkfifo(name, 0600);
+	if (made < 0 && errno == EEXIST)
+		made = mkfifo(name = spare, 0600);
+	if (made < 0)
 		return dn_error_set(err, -errno, "cannot make a FIFO in place of %s, which was deleted", m->path);
 	int fd = open(name, O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	int r = fd < 0 ? dn_error_set(err, -errno, "cannot open FIFO %s", name) : fd;

@@ -61,7 +61,7 @@ static int list_everything(struct dn_restore *r, struct dn_open_files *o, struct
 		return dn_error_set(err, -ENOMEM, "cannot list the files of the image");
 	}
 	for (size_t i = 0; i < o->object_count; i++)
-		o->objects[i] = (struct dn_open_object){ .message = objects[i], .fd = -1, .work = -1 };
+		o->objects[i] = (struct dn_open_object){ .message = objects[i], .fd = -1, .maker = -1, .work = -1 };
 	for (size_t i = 0; i < o->pipe_count; i++)
 		o->pipes[i] = (struct dn_open_pipe){ .message = pipes[i], .fds = { -1, -1 } };
 	for (size_t i = 0; i < o->count; i++)
@@ -190,6 +190,7 @@ void dn_files_restore_finish(struct dn_restore *r)
 		close_if(&o->files[i].fd);
 	for (size_t i = 0; i < o->object_count; i++) {
 		close_if(&o->objects[i].fd);
+		close_if(&o->objects[i].maker);
 		close_if(&o->objects[i].work);
 	}
 	close_pipes(o);
@@ -418,6 +419,8 @@ int dn_files_open(struct dn_restore *r, struct dn_error *err)
 	if (n < 0)
 		return n;
 	close_pipes(o);
+	for (size_t i = 0; i < o->object_count; i++)
+		close_if(&o->objects[i].maker);
 	n = make_post(o, err);
 	if (n == 0)
 		n = dn_locks_take(r, err);

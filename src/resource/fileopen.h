@@ -32,6 +32,7 @@ struct dn_open_file {
 struct dn_open_object {
 	Dn__Object *message;
 	int fd;	    /* O_PATH: does not stand in the way of executing it; -1: not made */
+	int maker;  /* what made an unnamed file, until a description of the image is it; -1 */
 	int work;   /* to fill it; -1: not needed so far */
 	bool alive; /* found on this host: content and attributes are its own */
 };

@@ -221,6 +221,24 @@ static int unnamed_file(const char *folder)
 	return fd;
 }
 
+/* "/folder/#123": the name of a file that never had one (O_TMPFILE). */
+static bool never_named(const char *path)
+{
+	const char *name = strrchr(path, '/') + 1;
+
+	return name[0] == '#' && name[1] && !name[1 + strspn(name + 1, "0123456789")];
+}
+
+/* With the name that it had, if that is free: /proc tells it to those who look (exe, maps). */
+static int once_named_file(const char *path)
+{
+	int fd = never_named(path) ? -1 : open(path, O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	if (fd >= 0)
+		unlink(path);
+	return fd;
+}
+
 /* As near as possible to where it was: its folder, folders above on the same file system, /tmp. */
 static int create_ghost(const Dn__Object *m, struct dn_error *err)
 {
@@ -229,6 +247,9 @@ static int create_ghost(const Dn__Object *m, struct dn_error *err)
 
 	if (strlen(m->name) >= sizeof(folder) || m->name[0] != '/')
 		return dn_error_say(err, -EINVAL, "the image names a deleted file '%s'", m->name);
+	int fd = once_named_file(m->name);
+	if (fd >= 0)
+		return fd;
 	strcpy(folder, m->name);
 	for (char *slash; (slash = strrchr(folder, '/'));) {
 		*slash = '\0';
@@ -236,12 +257,12 @@ static int create_ghost(const Dn__Object *m, struct dn_error *err)
 		if (stat(name, &st) == 0) {
 			if (!first.st_dev)
 				first = st;
-			int fd = st.st_dev == first.st_dev ? unnamed_file(name) : -1;
+			fd = st.st_dev == first.st_dev ? unnamed_file(name) : -1;
 			if (fd >= 0)
 				return fd;
 		}
 	}
-	int fd = unnamed_file("/tmp");
+	fd = unnamed_file("/tmp");
 	if (fd < 0)
 		return dn_error_set(err, -errno, "cannot create a file for the content of %s, which was deleted",
 				    m->name);
@@ -281,7 +302,11 @@ static int create_object(struct dn_restore *r, struct dn_open_object *o, struct 
 		return dn_error_set(err, -errno, "cannot make %s %llu bytes long", m->name,
 				    (unsigned long long)m->size);
 	o->fd = dn_reopen(fd, O_PATH);
-	return o->fd < 0 ? dn_error_set(err, o->fd, "cannot open %s again", m->name) : 0;
+	if (o->fd < 0)
+		return dn_error_set(err, o->fd, "cannot open %s again", m->name);
+	if (fcntl(fd, F_GETFL) & O_TMPFILE & ~O_DIRECTORY)
+		o->maker = DN_STEAL_FD(fd);
+	return 0;
 }
 
 int dn_objects_create(struct dn_restore *r, struct dn_error *err)
@@ -293,6 +318,8 @@ int dn_objects_create(struct dn_restore *r, struct dn_error *err)
 		n = create_object(r, &o->objects[i], err);
 		if (n >= 0)
 			o->objects[i].fd = n = dn_place(o, NULL, o->objects[i].fd, err);
+		if (n >= 0 && o->objects[i].maker >= 0)
+			o->objects[i].maker = n = dn_place(o, NULL, o->objects[i].maker, err);
 	}
 	return n < 0 ? n : 0;
 }
@@ -303,7 +330,10 @@ int dn_object_open(struct dn_restore *r, uint32_t id, uint32_t flags, struct dn_
 
 	if (!o || o->fd < 0)
 		return dn_error_say(err, -EINVAL, "the image has no object %u", id);
-	/* An unnamed file was made for it: it needs no O_TMPFILE, and O_DIRECT only later. */
+	/* The description that made the file is that of a program that made it so. */
+	if (o->maker >= 0 && (flags & O_TMPFILE) == O_TMPFILE && (flags & O_ACCMODE) == O_RDWR)
+		return DN_STEAL_FD(o->maker);
+	/* O_DIRECT is set later, where it can be. */
 	int fd = dn_reopen(o->fd, (dn_open_flags(flags) & ~(O_NOFOLLOW | O_DIRECT)) | O_NONBLOCK);
 	if (fd < 0)
 		return dn_error_set(err, fd, "cannot open %s, which was deleted, again", o->message->name);

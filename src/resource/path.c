@@ -243,7 +243,7 @@ int dn_path_check(struct dn_restore *r, const Dn__File *file, const Dn__PathFile
 
 int dn_path_open(struct dn_restore *r, const Dn__File *file, const Dn__PathFile *path, struct dn_error *err)
 {
-	int flags = dn_open_flags(file->flags) & ~(O_NONBLOCK | O_ASYNC);
+	int flags = dn_open_flags(file->flags) & ~O_NONBLOCK;
 	struct stat st;
 
 	if (path->object)

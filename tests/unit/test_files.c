@@ -207,6 +207,15 @@ static void assert_reads(int fd, const char *text)
 	assert_string_equal(buf, text);
 }
 
+static void assert_link(int fd, const char *name)
+{
+	char path[64], link[256] = "";
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	assert_true(readlink(path, link, sizeof(link) - 1) > 0);
+	assert_string_equal(link, name);
+}
+
 /* ---- tests: what comes back ---- */
 
 static void open_regular(void)
@@ -229,7 +238,6 @@ static void open_regular(void)
 static void regular_files(void **state)
 {
 	struct opened o;
-	char path[64], link[256] = "";
 	char zeros[4] = "abc";
 
 	pass_through(&o, open_regular);
@@ -241,13 +249,8 @@ static void regular_files(void **state)
 	assert_reads(descriptor(&o, 3), "456789");
 	assert_int_equal(fcntl(descriptor(&o, 4), F_GETFL) & (O_ACCMODE | O_APPEND), O_WRONLY | O_APPEND);
 	assert_int_equal(fcntl(descriptor(&o, 6), F_GETFL), O_PATH);
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", descriptor(&o, 7));
-	assert_true(readlink(path, link, sizeof(link) - 1) > 0);
-	assert_string_equal(link, in_folder("a (deleted)"));
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", descriptor(&o, 8));
-	memset(link, 0, sizeof(link));
-	assert_true(readlink(path, link, sizeof(link) - 1) > 0);
-	assert_string_equal(link, in_folder("new"));
+	assert_link(descriptor(&o, 7), in_folder("a (deleted)"));
+	assert_link(descriptor(&o, 8), in_folder("new"));
 	assert_int_equal(read(descriptor(&o, 9), zeros, sizeof(zeros)), 4);
 	assert_memory_equal(zeros, "\0\0\0\0", 4);
 	let_go(&o);
@@ -288,6 +291,7 @@ static void deleted_files(void **state)
 	assert_int_equal(st.st_size, 1 << 20);
 	assert_int_equal(st.st_nlink, 0);
 	assert_int_equal(st.st_mode & 07777, 0604);
+	assert_link(descriptor(&o, 3), in_folder("ghost (deleted)"));
 	lseek(descriptor(&o, 3), 1000, SEEK_SET);
 	char buf[8] = "";
 	assert_int_equal(read(descriptor(&o, 3), buf, 7), 7);
