@@ -22,6 +22,7 @@
 #include "resource/tasks.h"
 
 #define MASK_WORDS (DN_TASK_CPUS / 64)
+#define FLAGS_KEPT (SCHED_FLAG_RESET_ON_FORK | SCHED_FLAG_RECLAIM | SCHED_FLAG_DL_OVERRUN)
 #define NODES 1024 /* the kernel wants room for all nodes it could have: CONFIG_NODES_SHIFT <= 10 */
 
 /* struct sched_attr in its first version; the header of the kernel collides with that of the C library. */
@@ -163,8 +164,11 @@ static int policy_capture(struct dn_capture *c, struct dn_thread *t, Dn__Schedul
 	if (r < 0)
 		return r;
 	s->policy = a.sched_policy;
-	s->flags = a.sched_flags & (SCHED_FLAG_RESET_ON_FORK | SCHED_FLAG_RECLAIM | SCHED_FLAG_DL_OVERRUN);
-	s->nice = a.sched_nice;
+	s->flags = a.sched_flags & FLAGS_KEPT;
+	errno = 0;
+	s->nice = getpriority(PRIO_PROCESS, (id_t)t->tid); /* also where the policy makes no use of it */
+	if (errno)
+		return dn_error_set(err, -errno, "cannot get the nice value of thread %d", t->tid);
 	s->priority = a.sched_priority;
 	s->runtime = a.sched_runtime;
 	s->deadline = a.sched_deadline;
@@ -176,41 +180,47 @@ static int policy_capture(struct dn_capture *c, struct dn_thread *t, Dn__Schedul
 	return 0;
 }
 
-static int policy_restore(struct dn_restore *r, struct dn_thread *t, const Dn__Scheduling *s, struct dn_error *err)
+/* 0; or a warning for what this user may not do. */
+static int refused(struct dn_restore *r, struct dn_thread *t, const Dn__Scheduling *s, struct dn_error *err)
 {
-	struct dn_sched_attr have, want = {
-		.size = sizeof(want),
-		.sched_policy = s->policy,
-		.sched_flags = s->flags & (SCHED_FLAG_RESET_ON_FORK | SCHED_FLAG_RECLAIM | SCHED_FLAG_DL_OVERRUN),
-		.sched_nice = s->nice,
-		.sched_priority = s->priority,
-		.sched_runtime = s->runtime,
-		.sched_deadline = s->deadline,
-		.sched_period = s->period,
-	};
-	int k = get_attr(t->tid, &have, err);
-
-	if (k < 0)
-		return k;
-	/* A slice that was not asked for: the seed's own is as good. */
-	bool same_runtime = have.sched_runtime == s->runtime || (policy_is_fair(s->policy) && s->runtime == 0);
-	if (have.sched_policy == want.sched_policy && have.sched_flags == want.sched_flags &&
-	    have.sched_nice == want.sched_nice && have.sched_priority == want.sched_priority && same_runtime &&
-	    have.sched_deadline == want.sched_deadline && have.sched_period == want.sched_period)
-		return 0;
-	if (syscall(SYS_sched_setattr, t->tid, &want, 0) == 0)
-		return 0;
-	if (errno != EPERM && errno != EBUSY)
+	if (errno != EPERM && errno != EACCES && errno != EBUSY)
 		return dn_error_set(err, -errno,
 				    "cannot give thread %d of process %d scheduling policy %u, nice %d, priority %u",
 				    t->tid, t->process->pid, s->policy, s->nice, s->priority);
 	if (dn_task_say_once(r->tasks, DN_SAID_NICE))
 		dn_warn("thread %d of process %d had scheduling policy %u, nice %d, priority %u, which this user may "
 			"not "
-			"give it here (%s): it runs with policy %u, nice %d",
-			t->tid, t->process->pid, s->policy, s->nice, s->priority, strerror(errno), have.sched_policy,
-			have.sched_nice);
+			"give it here: it has dunlin's own",
+			t->tid, t->process->pid, s->policy, s->nice, s->priority);
 	return 0;
+}
+
+static int policy_restore(struct dn_restore *r, struct dn_thread *t, const Dn__Scheduling *s, struct dn_error *err)
+{
+	struct dn_sched_attr have, want = {
+		.size = sizeof(want),
+		.sched_policy = s->policy,
+		.sched_flags = s->flags & FLAGS_KEPT,
+		.sched_nice = s->nice,
+		.sched_priority = s->priority,
+		.sched_runtime = s->runtime,
+		.sched_deadline = s->deadline,
+		.sched_period = s->period,
+	};
+
+	/* Apart from the policy, of which only some take it along. */
+	if (getpriority(PRIO_PROCESS, (id_t)t->tid) != s->nice && setpriority(PRIO_PROCESS, (id_t)t->tid, s->nice) < 0)
+		return refused(r, t, s, err);
+	int k = get_attr(t->tid, &have, err);
+	if (k < 0)
+		return k;
+	/* A slice that was not asked for: the seed's own is as good. */
+	bool same_runtime = have.sched_runtime == s->runtime || (policy_is_fair(s->policy) && s->runtime == 0);
+	if (have.sched_policy == want.sched_policy && have.sched_flags == want.sched_flags &&
+	    have.sched_priority == want.sched_priority && same_runtime && have.sched_deadline == want.sched_deadline &&
+	    have.sched_period == want.sched_period)
+		return 0;
+	return syscall(SYS_sched_setattr, t->tid, &want, 0) < 0 ? refused(r, t, s, err) : 0;
 }
 
 /* ---- I/O priority ---- */

@@ -24,8 +24,8 @@ const struct dn_task_driver *const dn_task_drivers[] = {
 	/* LAST */
 	&dn_task_stray_signals,
 	&dn_task_posix_timers,
-	&dn_task_interval_timers,
 	&dn_task_shared_pending,
+	&dn_task_interval_timers,
 	&dn_task_pending,
 	&dn_task_death_signal,
 	&dn_task_limits,

@@ -33,6 +33,8 @@
 #define TIMERS_AT_ONCE 128 /* asked for in one batch */
 #define IDS_AT_ONCE 128	   /* skipped in one batch */
 #define IDS_MAX (1 << 22)  /* skipped at most, ~1 us each */
+#define PROCESS_CLOCK (-6) /* CLOCK_PROCESS_CPUTIME_ID, as the kernel writes it down */
+#define PER_THREAD 4	   /* a bit of such clocks */
 #define THREAD_CLOCK (-2)  /* "of the thread that created the timer" */
 
 /* ---- times ---- */
@@ -243,6 +245,17 @@ static struct dn_thread *find_thread(const struct dn_process *p, pid_t tid)
 	return NULL;
 }
 
+/* Clocks of processor time are negative numbers with the id of a task in them, 0 for its own process or
+ * thread.  One that is gone stands still for ever: its timer keeps its id, and is not started. */
+static bool clock_runs(const struct dn_thread *t, int32_t clock)
+{
+	pid_t task = (pid_t) ~(clock >> 3);
+
+	if (clock >= 0 || task == 0)
+		return true;
+	return clock & PER_THREAD ? find_thread(t->process, task) != NULL : kill(task, 0) == 0 || errno == EPERM;
+}
+
 /* timer_getoverrun() of a timer whose last signal had overruns: expire, and take the signal. */
 static int restore_overrun(struct dn_thread *t, struct dn_batch *b, const Dn__PosixTimer *m, struct dn_error *err)
 {
@@ -272,7 +285,7 @@ static int set_timer(struct dn_thread *t, struct dn_batch *b, const Dn__PosixTim
 	bool signals =
 		m->notify != SIGEV_NONE && (!(m->notify & SIGEV_THREAD_ID) || find_thread(t->process, m->thread));
 
-	if (!m->value_ns) /* disarmed */
+	if (!m->value_ns || !clock_runs(t, m->clock)) /* disarmed, and as good as */
 		return 0;
 	int r = dn_task_room(t, b, 1, sizeof(it), err);
 	if (r == 0)
@@ -303,7 +316,7 @@ static void queue_create(struct dn_restore *r, struct dn_thread *t, struct dn_ba
 	struct sigevent ev = { .sigev_value.sival_ptr = (void *)m->sigval,
 			       .sigev_signo = m->signal,
 			       .sigev_notify = m->notify };
-	int32_t clock = m->clock;
+	int32_t clock = clock_runs(t, m->clock) ? m->clock : PROCESS_CLOCK;
 
 	if (m->notify & SIGEV_THREAD_ID) {
 		ev._sigev_un._tid = m->thread;
