@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* file_tmpfile.c - a file without a name (O_TMPFILE) can be given one afterwards */
+/* file_tmpfile.c - a file without a name (O_TMPFILE) can be given one afterwards
+ *
+ * unsettled: fdinfo (O_TMPFILE is not among its flags any more)
+ */
 #include "state.h"
 
 int main(void)

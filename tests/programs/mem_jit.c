@@ -20,7 +20,7 @@ __attribute__((noinline, aligned(4096))) static int next_page(void)
 
 int main(void)
 {
-	unsigned char code[6] = {0xb8, 0, 0, 0, 0, 0xc3}; /* mov $value, %eax; ret */
+	unsigned char code[6] = { 0xb8, 0, 0, 0, 0, 0xc3 }; /* mov $value, %eax; ret */
 	char *page = map_private(2 * PAGE);
 	int value = 1234567, patched = 0x55667788;
 	unsigned char *text = (unsigned char *)answer;

@@ -31,8 +31,8 @@ static void turn(struct block *block, uint64_t number)
 
 static void *stress(void *arg)
 {
-	struct block blocks[BLOCKS] = {0};
-	struct timespec pause = {0, 2000000};
+	struct block blocks[BLOCKS] = { 0 };
+	struct timespec pause = { 0, 2000000 };
 	uint64_t number = (uintptr_t)arg * 1000000000;
 
 	for (int after = 0; after < 20; after += atomic_load(&released)) {

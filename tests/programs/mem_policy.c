@@ -32,7 +32,7 @@ int main(void)
 	for (size_t i = 0; i < 2 * MODES; i++) {
 		char *memory = (i < MODES ? private : shared) + i % MODES * 16 * PAGE;
 		int mode = -1, want = modes[i % MODES];
-		unsigned long nodes[16] = {0};
+		unsigned long nodes[16] = { 0 };
 
 		NEED(syscall(SYS_get_mempolicy, &mode, nodes, 1024, memory, MPOL_F_ADDR) == 0);
 		if (mode != want)
