@@ -61,24 +61,42 @@ now()
 	echo $((${EPOCHREALTIME/./} / 1000))
 }
 
-# Waits for a random moment of the first half of the uninterrupted time, then takes the program out.
+# Waits for a random moment of the first half of the uninterrupted time (of the first quarter when that was
+# too late, and so on), then takes the program out.  1: the program had ended already.
 take()
 {
-	local moment=$((whole * (5 + RANDOM % 40) / 100 + 1)) status
+	local moment=$((whole * (5 + RANDOM % 40) / 100 / attempt + 1)) status
 
-	echo "checkpoint $1 after $moment of $whole ms"
+	echo "attempt $attempt: checkpoint $1 after $moment of $whole ms"
 	pause "$((moment / 1000)).$(printf %03d $((moment % 1000)))"
-	[ -d "/proc/$pid" ] || fail "the program ended before checkpoint $1"
+	[ -d "/proc/$pid" ] || return 1
 	"$DUNLIN" checkpoint "$pid" -o "$FOLDER/image.$1" --kill
 	status=$?
+	[ $status = 0 ] || [ -d "/proc/$pid" ] || return 1
 	[ $status = 0 ] || fail "checkpoint $1 ended with $status"
 	[ -e "/proc/$pid" ] && fail "process $pid is still there after checkpoint --kill"
 	return 0
 }
 
+# One run with two interruptions.  1: it was over before the second.
+interrupted()
+{
+	local status
+
+	rm -rf "$FOLDER/moved" "$FOLDER"/image.*
+	start moved
+	take 1 || return 1
+	"$DUNLIN" restart "$FOLDER/image.1" --detach || fail "restart 1 ended with $?"
+	rm "$FOLDER/image.1"
+	take 2 || return 1
+	"$DUNLIN" restart "$FOLDER/image.2"
+	status=$?
+	[ $status = 0 ] || fail "restarted, the program ended with $status"
+}
+
 real()
 {
-	local begin whole status
+	local begin whole status attempt
 
 	export -f program
 	mkfifo "$FOLDER/.never"
@@ -91,15 +109,11 @@ real()
 	result > ../expected || fail "no result"
 	[ -s ../expected ] || fail "the result is empty"
 
-	start moved
-	take 1
-	"$DUNLIN" restart "$FOLDER/image.1" --detach || fail "restart 1 ended with $?"
-	[ -d "/proc/$pid" ] || fail "process $pid is not there after the restart"
-	rm "$FOLDER/image.1"
-	take 2
-	"$DUNLIN" restart "$FOLDER/image.2"
-	status=$?
-	[ $status = 0 ] || fail "restarted, the program ended with $status"
+	for ((attempt = 1; ; attempt++)); do
+		interrupted && break
+		# Where other programs run as well, times are not what they were.
+		[ $attempt -lt 5 ] || fail "the program is always over before it can be interrupted twice"
+	done
 	result > ../got || fail "no result"
 	cmp ../expected ../got || fail "the result differs"
 	echo "passed: $whole ms without interruption"
