@@ -26,12 +26,15 @@ int dn_read_text(struct dn_text *t, struct dn_error *err, const char *fmt, ...) 
  * NULL if there is none.  Ends at the newline, not at a NUL. */
 const char *dn_text_field(const struct dn_text *t, const char *key);
 
+#define DN_PF_KTHREAD 0x00200000u /* the kernel's PF_KTHREAD */
+
 /* /proc/PID/stat (of a thread: /proc/PID/task/TID/stat), the fields that are used here. */
 struct dn_stat {
 	char comm[64];
 	char state;
 	pid_t ppid, pgrp, sid;
 	int tty_nr, exit_signal;
+	unsigned int flags; /* PF_*: DN_PF_KTHREAD */
 	uint64_t start_time; /* clock ticks since boot: with the pid, names a process for good */
 	unsigned int num_threads;
 	uint64_t start_code, end_code, start_stack;

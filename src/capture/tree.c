@@ -22,6 +22,7 @@
 #include "base/util.h"
 #include "tracee/control.h"
 
+#define ENDING_TRIES 2000
 #define GONE_MS 10000u
 #define SAY_AFTER_MS 1000u
 
@@ -64,11 +65,30 @@ static int check_namespaces(pid_t pid, struct dn_error *err)
 	return 0;
 }
 
+/* Waits for one that is ending (it has no memory any more) to have ended; refuses threads of the kernel. */
+static int await_end(pid_t pid, struct dn_text *status, struct dn_error *err)
+{
+	struct dn_stat st;
+	int r = 0;
+
+	for (int tries = 0; r == 0 && tries < ENDING_TRIES; tries++) {
+		r = dn_stat_read(pid, 0, &st, err);
+		if (r == 0 && (st.flags & DN_PF_KTHREAD))
+			return dn_error_refuse(err, "process %d is a thread of the kernel", pid);
+		if (r == 0 && (st.state == 'Z' || st.state == 'X'))
+			return dn_read_text(status, err, "/proc/%d/status", pid);
+		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+	}
+	return r < 0 ? r : dn_error_say(err, -EBUSY, "process %d is ending, but does not end; try again", pid);
+}
+
 static int check_status(struct dn_process *p, struct dn_error *err)
 {
 	_cleanup_text_ struct dn_text t = {};
 	int r = dn_read_text(&t, err, "/proc/%d/status", p->pid);
 
+	if (r == 0 && !dn_text_field(&t, "VmSize"))
+		r = await_end(p->pid, &t, err);
 	if (r < 0)
 		return r;
 	const char *state = dn_text_field(&t, "State"), *seccomp = dn_text_field(&t, "Seccomp"),
@@ -88,8 +108,6 @@ static int check_status(struct dn_process *p, struct dn_error *err)
 	if (seccomp && atoi(seccomp) != 0)
 		return dn_error_refuse(err, "process %d has seccomp %s, which cannot be captured yet", p->pid,
 				       atoi(seccomp) == 1 ? "strict mode" : "filters");
-	if (!dn_text_field(&t, "VmSize"))
-		return dn_error_say(err, -EINVAL, "process %d is a kernel thread", p->pid);
 	return 0;
 }
 
