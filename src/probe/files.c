@@ -57,7 +57,7 @@ static const char *temporary_folder(void)
 {
 	const char *dir = getenv("TMPDIR");
 
-	return dir && *dir ? dir : "/tmp";
+	return dir && *dir ? dir : "/var/tmp"; /* as image/spool.c has it */
 }
 
 static int probe_tmpfile(char *detail)
