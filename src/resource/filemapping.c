@@ -155,8 +155,24 @@ static int extend_blind(struct dn_capture *c, const struct mapping *m, uint32_t 
 	return r;
 }
 
+/* Without privilege: by the path, by a descriptor that is open on it, by another name; -EPERM. */
+static int open_otherwise(struct dn_file_table *t, const struct mapping *m, struct dn_error *err)
+{
+	uint32_t group = dn_idmap_get(&t->map, DN_KEY_GROUP, m->dev, m->ino);
+
+	if (group && t->groups[group - 1].count)
+		return dn_description_get(&t->descriptions[t->groups[group - 1].sorted[0]], err);
+	if (same_inode(m->link, m->dev, m->ino)) {
+		int fd = open(m->link, O_PATH | O_CLOEXEC);
+		return fd >= 0 ? fd : dn_error_set(err, -errno, "cannot open %s", m->link);
+	}
+	_cleanup_free_ char *other = dn_path_other_name(m->link, m->dev, m->ino);
+	int fd = other ? open(other, O_PATH | O_CLOEXEC | O_NOFOLLOW) : -1;
+	return fd >= 0 ? fd : -EPERM;
+}
+
 /* Opens the mapped file; -EPERM: no path and no privilege. */
-static int open_mapping(struct mapping *m, const char *map_name, struct dn_error *err)
+static int open_mapping(struct dn_file_table *t, struct mapping *m, const char *map_name, struct dn_error *err)
 {
 	char path[96];
 
@@ -171,10 +187,7 @@ static int open_mapping(struct mapping *m, const char *map_name, struct dn_error
 	int fd = open(path, O_PATH | O_CLOEXEC);
 	if (fd >= 0 || (errno != EPERM && errno != EACCES))
 		return fd >= 0 ? fd : dn_error_set(err, -errno, "cannot open %s (%s)", path, m->link);
-	if (!same_inode(m->link, m->dev, m->ino))
-		return -EPERM;
-	fd = open(m->link, O_PATH | O_CLOEXEC);
-	return fd >= 0 ? fd : dn_error_set(err, -errno, "cannot open %s", m->link);
+	return open_otherwise(t, m, err);
 }
 
 static int refuse_mapping(const struct dn_description *d, const struct mapping *m, struct dn_error *err)
@@ -206,7 +219,7 @@ int dn_files_capture_mapping(struct dn_capture *c, struct dn_process *p, uint64_
 		if (t->descriptions[index].blind)
 			r = extend_blind(c, &m, t->descriptions[index].blind, err);
 	} else {
-		_cleanup_fd_ int fd = open_mapping(&m, map_name, err);
+		_cleanup_fd_ int fd = open_mapping(t, &m, map_name, err);
 		if (fd < 0 && fd != -EPERM)
 			return fd;
 		r = fd >= 0 ? add_file(c, &m, fd, &index, err) : add_blind(c, &m, &index, err);

@@ -109,6 +109,9 @@ int dn_path_capture(struct dn_capture *c, const struct dn_file_probe *probe, Dn_
  * NULL if there is none; then *ret_was is the path that it had.  Both are to be freed. */
 int dn_path_find(const struct dn_file_probe *probe, char **ret_path, char **ret_was, struct dn_error *err);
 
+/* Any name of the inode in the folder of what a link says; to be freed, NULL if there is none. */
+char *dn_path_other_name(const char *link, dev_t dev, ino_t ino);
+
 /* ---- locks ---- */
 
 /* Reads the lock lines of probe->fdinfo: those of the process go to message (NULL: none), those of the

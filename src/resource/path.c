@@ -50,6 +50,19 @@ static char *search_folder(const char *path, const struct stat *st)
 	return found;
 }
 
+char *dn_path_other_name(const char *link, dev_t dev, ino_t ino)
+{
+	struct stat st = { .st_dev = dev, .st_ino = ino };
+	_cleanup_free_ char *path = link[0] == '/' ? strdup(link) : NULL;
+
+	if (!path)
+		return NULL;
+	size_t n = strlen(path);
+	if (n > strlen(deleted) && !strcmp(path + n - strlen(deleted), deleted))
+		path[n - strlen(deleted)] = '\0';
+	return search_folder(path, &st);
+}
+
 /* NFS keeps deleted files under such names as long as they are open on this host. */
 static bool is_nfs_leftover(const struct dn_file_probe *probe)
 {
