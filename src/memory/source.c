@@ -174,9 +174,12 @@ static int next_through_mappings(struct dn_source *s, const struct dn_object *o,
 			int r = dn_scan_init_shared(&s->scan, s->c->memory->spaces[s->through], m->start, m->end, err);
 			if (r < 0)
 				return r;
-			s->left.pages = m->swapped ? (m->end - m->start) / DN_PAGE_SIZE : 0;
+			/* Page tables say nothing of shared pages that are swapped, or that nobody has touched
+			 * through a mapping: all may be there. */
+			bool all = m->swapped || o->message.kind != DN__OBJECT__KIND__SHARED;
+			s->left.pages = all ? (m->end - m->start) / DN_PAGE_SIZE : 0;
 			s->left.addr = m->start;
-			if (m->swapped) /* page tables say nothing of swapped shared pages: all may be there */
+			if (all)
 				dn_scan_skip(&s->scan, m->end);
 		}
 		const struct dn_space *space = s->c->memory->spaces[s->through];

@@ -43,22 +43,27 @@ static int add_file(struct dn_capture *c, const struct mapping *m, int fd, uint3
 	return r < 0 ? r : dn_description_add(c, &probe, ret_index, err);
 }
 
-/* How far into its file a mapping reaches: start of a line of maps -> offset + length. */
-static int mapped_until(const struct mapping *m, uint64_t *ret, struct dn_error *err)
+/* How far into its file a mapping reaches, and the size of its pages, from the process's own view. */
+static int mapped_until(const struct mapping *m, uint64_t *ret_until, uint32_t *ret_huge_shift, struct dn_error *err)
 {
 	_cleanup_text_ struct dn_text text = {};
+	bool huge = strstr(m->link, "hugepage") || !strncmp(m->link, "/memfd:", 7);
 	char prefix[64];
-	unsigned long offset = 0;
+	unsigned long offset = 0, page = 0;
 
-	int r = dn_read_text(&text, err, "/proc/%d/maps", m->process->pid);
+	int r = dn_read_text(&text, err, "/proc/%d/%s", m->process->pid, huge ? "smaps" : "maps");
 	if (r < 0)
 		return r;
 	int n = snprintf(prefix, sizeof(prefix), "%08lx-%08lx ", (unsigned long)m->start, (unsigned long)m->end);
-	for (char *line = text.data; line && *line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL)
-		if (!strncmp(line, prefix, (size_t)n) && sscanf(line + n, "%*s %lx", &offset) == 1) {
-			*ret = offset + (m->end - m->start);
-			return 0;
-		}
+	for (char *line = text.data; line && *line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) {
+		if (strncmp(line, prefix, (size_t)n) || sscanf(line + n, "%*s %lx", &offset) != 1)
+			continue;
+		const char *key = huge ? strstr(line, "KernelPageSize:") : NULL;
+		if (key && sscanf(key, "KernelPageSize: %lu kB", &page) == 1 && page * 1024 > DN_PAGE_SIZE)
+			*ret_huge_shift = (uint32_t)__builtin_ctzl(page * 1024);
+		*ret_until = offset + (m->end - m->start);
+		return 0;
+	}
 	return dn_error_say(err, -ENOENT, "process %d has no mapping at %s", m->process->pid, prefix);
 }
 
@@ -72,9 +77,9 @@ static int kind_of(const struct mapping *m, char *name, Dn__Object__Kind *ret, s
 	if (!strncmp(name, "/memfd:", 7)) {
 		*ret = DN__OBJECT__KIND__MEMFD;
 		memmove(name, name + 7, strlen(name + 7) + 1);
-	} else if (!strcmp(name, "/dev/zero")) {
+	} else if (!strcmp(name, "/dev/zero") || !strcmp(name, "/anon_hugepage")) {
 		*ret = DN__OBJECT__KIND__SHARED;
-	} else if (!suffix || name[0] != '/' || !strncmp(name, "/SYSV", 5) || !strcmp(name, "/anon_hugepage")) {
+	} else if (!suffix || name[0] != '/' || !strncmp(name, "/SYSV", 5)) {
 		return dn_error_refuse(err, "process %d maps %s, which cannot be captured without privilege",
 				       m->process->pid, m->link);
 	} else {
@@ -109,16 +114,18 @@ static int add_blind(struct dn_capture *c, const struct mapping *m, uint32_t *re
 	Dn__Object__Kind kind = DN__OBJECT__KIND__GHOST;
 	char name[PATH_MAX];
 	uint64_t until = 0;
-	uint32_t id = 0;
+	uint32_t id = 0, huge_shift = 0;
 
 	memcpy(name, m->link, sizeof(name));
 	int r = kind_of(m, name, &kind, err);
 	if (r == 0)
-		r = mapped_until(m, &until, err);
+		r = mapped_until(m, &until, &huge_shift, err);
 	if (r == 0)
 		r = dn_object_blind(c, m->dev, m->ino, kind, name, until, &id, err);
 	if (r < 0)
 		return r;
+	if (c->files->objects[id - 1].fd < 0)
+		c->files->objects[id - 1].message.huge_shift = huge_shift;
 	Dn__File *file = dn_message_new(&dn__file__descriptor);
 	const char *driver = kind == DN__OBJECT__KIND__GHOST ? "regular" : "memfd";
 	if (!file || dn_grow(&t->descriptions, &t->cap, t->count, sizeof(*t->descriptions)) < 0 ||
@@ -146,10 +153,11 @@ static int extend_blind(struct dn_capture *c, const struct mapping *m, uint32_t 
 {
 	struct dn_object *o = &c->files->objects[id - 1];
 	uint64_t until = 0;
+	uint32_t huge_shift = 0;
 
 	if (o->fd >= 0) /* a descriptor of it was met later */
 		return 0;
-	int r = mapped_until(m, &until, err);
+	int r = mapped_until(m, &until, &huge_shift, err);
 	if (r == 0)
 		o->message.size = DN_MAX(o->message.size, until);
 	return r;

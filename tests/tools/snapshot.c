@@ -145,7 +145,8 @@ static void put_file(int pid, int tid, const char *part, const char *name)
 	free(text);
 }
 
-/* "pipe:[123]" -> "pipe:[*]"; the last part of the name of a deleted file, which may have come back without one. */
+/* "pipe:[123]" -> "pipe:[*]"; the last part of the name of a deleted file, which may have come back without one.
+ * Shared memory comes back as a memfd where there is no privilege. */
 static void hide_inode(char *link)
 {
 	char *p = strstr(link, ":[");
@@ -158,6 +159,10 @@ static void hide_inode(char *link)
 	else if (len > 10 && strcmp(link + len - 10, " (deleted)") == 0 && (p = strrchr(link, '/')) &&
 		 strncmp(link, "/memfd:", 7))
 		strcpy(p, "/* (deleted)");
+	else if (strcmp(link, "/memfd:/dev/zero (deleted)") == 0)
+		strcpy(link, "/dev/* (deleted)");
+	else if (strcmp(link, "/memfd:/anon_hugepage (deleted)") == 0)
+		strcpy(link, "/* (deleted)");
 }
 
 static void put_link(int pid, int tid, const char *part, const char *name)
