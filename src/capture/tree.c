@@ -43,26 +43,38 @@ int dn_capture_cancelled(const struct dn_capture *c, struct dn_error *err)
 
 /* ---- what shows from outside ---- */
 
-static int check_namespaces(pid_t pid, struct dn_error *err)
-{
-	static const char *const names[] = { "pid", "mnt", "user", "net", "ipc", "uts", "time" };
+static const char *const namespaces[] = { "pid", "mnt", "user", "net", "ipc", "uts", "time" };
 
-	for (size_t i = 0; i < DN_ARRAY_LEN(names); i++) {
+/* The inodes of a process's namespaces; 0 where this kernel has none. */
+static int read_namespaces(pid_t pid, ino_t *ret, struct dn_error *err)
+{
+	for (size_t i = 0; i < DN_ARRAY_LEN(namespaces); i++) {
 		char path[64];
-		struct stat own, its;
-		snprintf(path, sizeof(path), "/proc/self/ns/%s", names[i]);
-		if (stat(path, &own) < 0)
-			continue; /* this kernel does not have it */
-		snprintf(path, sizeof(path), "/proc/%d/ns/%s", pid, names[i]);
-		if (stat(path, &its) < 0)
-			return dn_error_set(err, -errno, "cannot look at the %s namespace of process %d", names[i], pid);
-		if (own.st_ino != its.st_ino)
+		struct stat st = {};
+		snprintf(path, sizeof(path), "/proc/%d/ns/%s", pid, namespaces[i]);
+		if (stat(path, &st) < 0 && errno != ENOENT)
+			return dn_error_set(err, -errno, "cannot look at the %s namespace of process %d", namespaces[i],
+					    pid);
+		ret[i] = st.st_ino;
+	}
+	return 0;
+}
+
+static int check_namespaces(pid_t pid, bool is_root, struct dn_error *err)
+{
+	static __thread ino_t own[DN_ARRAY_LEN(namespaces)]; /* asked for once in a capture */
+	ino_t its[DN_ARRAY_LEN(namespaces)];
+
+	int r = is_root ? read_namespaces(getpid(), own, err) : 0;
+	if (r == 0)
+		r = read_namespaces(pid, its, err);
+	for (size_t i = 0; r == 0 && i < DN_ARRAY_LEN(namespaces); i++)
+		if (own[i] && own[i] != its[i])
 			return dn_error_refuse(err,
 					       "process %d lives in another %s namespace than dunlin: run dunlin inside "
 					       "it (nsenter --target %d --all dunlin checkpoint ...)",
-					       pid, names[i], pid);
-	}
-	return 0;
+					       pid, namespaces[i], pid);
+	return r;
 }
 
 /* Waits for one that is ending (it has no memory any more) to have ended; refuses threads of the kernel. */
@@ -142,7 +154,7 @@ static int hold_one(struct dn_capture *c, pid_t pid, struct dn_process *parent, 
 	p->ppid = parent ? parent->pid : 0;
 	r = check_status(p, err);
 	if (r == 0 && !p->zombie)
-		r = check_namespaces(pid, err);
+		r = check_namespaces(pid, !parent, err);
 	if (r == 0 && dn_grow(&c->processes, &c->process_cap, c->process_count, sizeof(p)) < 0)
 		r = dn_error_set(err, -ENOMEM, "cannot follow process %d", pid);
 	if (r < 0) {

@@ -18,15 +18,17 @@
 
 #define CPUS_MAX 1024
 #define LEARN_TRIES 3
+#define LEARNED_NS 3000000u
 
 struct sched_facts {
 	double exec_start_ms;
 	uint64_t switches;
 };
 
-/* CLOCK_MONOTONIC minus task clock, per processor. */
+/* CLOCK_MONOTONIC minus task clock, per processor.  Learned anew after a while: in between it may have
+ * grown by as much as the time that has passed, which is taken off the estimate. */
 struct clocks {
-	struct { bool known, usable; double offset_ms; } cpu[CPUS_MAX];
+	struct { uint64_t learned_ns; bool usable; double offset_ms; } cpu[CPUS_MAX];
 	cpu_set_t before;
 	bool moved;
 };
@@ -51,7 +53,8 @@ static void learn_clock(struct clocks *c, int cpu)
 	struct sched_facts own;
 	cpu_set_t one;
 
-	c->cpu[cpu].known = true;
+	c->cpu[cpu].usable = false;
+	c->cpu[cpu].learned_ns = dn_now_ns();
 	if (!c->moved && sched_getaffinity(0, sizeof(c->before), &c->before) < 0)
 		return;
 	CPU_ZERO(&one);
@@ -124,25 +127,25 @@ static void look_at_thread(struct dn_thread *t, struct clocks *c)
 	save_rest(t, nr, args);
 	if (dn_stat_read(pid, t->tid, &st, NULL) < 0 || st.processor < 0 || st.processor >= CPUS_MAX)
 		return;
-	if (!c->cpu[st.processor].known)
+	if (dn_now_ns() - c->cpu[st.processor].learned_ns > LEARNED_NS)
 		learn_clock(c, st.processor);
 	if (!c->cpu[st.processor].usable || read_sched(pid, t->tid, &it) < 0)
 		return;
-	double since = it.exec_start_ms + c->cpu[st.processor].offset_ms;
+	double age_ms = (double)(dn_now_ns() - c->cpu[st.processor].learned_ns) / 1e6;
+	double since = it.exec_start_ms + c->cpu[st.processor].offset_ms + age_ms;
 	t->asleep_since = since > 0 ? (uint64_t)(since * 1e6) : 0;
 	t->asleep_switches = it.switches;
 }
 
 void dn_sleep_look(struct dn_process *p)
 {
-	_cleanup_free_ struct clocks *c = calloc(1, sizeof(*c));
+	static __thread struct clocks c;
 
-	if (!c)
-		return;
 	for (size_t i = 0; i < p->thread_count; i++)
-		look_at_thread(p->threads[i], c);
-	if (c->moved)
-		sched_setaffinity(0, sizeof(c->before), &c->before);
+		look_at_thread(p->threads[i], &c);
+	if (c.moved)
+		sched_setaffinity(0, sizeof(c.before), &c.before);
+	c.moved = false;
 }
 
 void dn_sleep_settle(struct dn_thread *t)
