@@ -156,7 +156,7 @@ struct bootstrap {
 
 static bool on_stack(const struct dn_thread *t, const struct dn_surroundings *s)
 {
-	return t->regs.rsp >= s->stack_start + FRAME_MAX + 256 && t->regs.rsp < s->stack_end;
+	return t->regs.rsp >= s->stack_start && t->regs.rsp < s->stack_end;
 }
 
 /* The safest thread to start with: on the main stack, not in a restart block. */
@@ -176,13 +176,19 @@ static struct dn_thread *choose(struct dn_process *p, const struct dn_surroundin
 	return best;
 }
 
-/* Where the frame goes: below the red zone on the main stack, else at the far end of the main stack. */
+/* Where the frame goes: below the red zone on the main stack, else at the far end of the main stack, unless
+ * that is in use.  It may come to lie below the stack: writing through /proc/PID/mem makes the kernel
+ * enlarge it, as the next signal would. */
 static uint64_t frame_place(struct bootstrap *b, size_t size)
 {
 	const struct dn_surroundings *s = b->around;
+	const struct dn_thread *leader = b->process->threads[0];
+	uint64_t end = s->stack_start + 64 + size;
 
 	if (on_stack(b->thread, s) || s->stack_end - s->stack_start < 2 * FRAME_MAX)
 		return DN_ALIGN_DOWN(b->thread->regs.rsp - 128 - size, 64) - 8;
+	if (on_stack(leader, s) && leader->regs.rsp < end + DN_PAGE_SIZE)
+		return DN_ALIGN_DOWN(leader->regs.rsp - DN_PAGE_SIZE - size, 64) - 8;
 	return s->stack_start + 64 - 8;
 }
 
@@ -195,7 +201,7 @@ static int prepare_frame(struct bootstrap *b, struct dn_error *err)
 	if (!frame)
 		return dn_error_set(err, -ENOMEM, "cannot prepare process %d", t->process->pid);
 	dn_thread_resume_regs(t, t->remaining_ns, false, &regs);
-	uint64_t at = frame_place(b, FRAME_MAX);
+	uint64_t at = frame_place(b, t->xsave_size + FRAME_MAX - DN_XSAVE_MAX);
 	size_t size = 0;
 	if (b->around->sigreturn_at)
 		size = dn_arch_signal_frame(frame, FRAME_MAX, at, &regs, t->sigmask, t->xsave, t->xsave_size,

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* mem_stack_deep.c - a deep stack holds its content and can be unwound */
+/* mem_stack_deep.c - a deep stack holds its content and can be unwound
+ *
+ * unsettled: maps vmflags (where the stack pointer is near its end, the kernel enlarges the stack for the
+ *	frame that brings the thread home, as it would for a signal)
+ */
 #include "state.h"
 
 static uint64_t descend(unsigned int levels)
