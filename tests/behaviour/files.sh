@@ -5,7 +5,8 @@
 # One program holds files of all sorts; each case changes one of them, tries a restart, and puts it back.
 set -u
 export LC_ALL=C
-cd "$FOLDER" || exit 1
+FOLDER=$FOLDER/files
+mkdir "$FOLDER" && cd "$FOLDER" || exit 1
 passed=0
 
 fail()
