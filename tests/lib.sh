@@ -43,6 +43,7 @@ within()
 		[ $SECONDS -gt $end ] && return 1
 		pause 0.02
 	done
+	return 0 # not the status of the pause
 }
 
 # directive NAME: the value of a " * NAME: VALUE" line of the program's comment.
