@@ -51,7 +51,7 @@ static unsigned int choose_standard(const struct dn_description *d)
 static int refuse(const struct dn_description *d, struct dn_error *err)
 {
 	const struct dn_file_probe probe = { .process = d->process, .number = d->number };
-	const char *name = d->file->outside->name;
+	const char *name = d->file->outside->name; /* a FIFO is never refused: it has a path */
 	char whose[96];
 
 	return dn_error_refuse(err, "%s %s, %s", dn_probe_whose(&probe, whose), name,

@@ -3,9 +3,9 @@
  *
  * Theory of operation: capture notes every description of an end.  When all are known, a pipe is inside
  * if both ends are in the tree or if nobody at all has the other end; else it leads outside, and
- * its descriptions become those of the `outside` driver.  The data is copied with tee(2), which takes
- * nothing out of the pipe.  At restart a new pipe is filled; descriptions beyond the two that a pipe is
- * made with are opened through /proc/self/fd.
+ * its descriptions (of a FIFO: those that are standard streams) become those of the `outside` driver.  The data is
+ * copied with tee(2), which takes nothing out of the pipe.  At restart a new pipe is filled; descriptions beyond the
+ * two that a pipe is made with are opened through /proc/self/fd.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -70,7 +70,7 @@ static int make_outside(struct dn_description *d, struct dn_error *err)
 
 	snprintf(name, sizeof(name), "pipe:[%llu]", (unsigned long long)d->ino);
 	f->outside = dn_message_new(&dn__outside_file__descriptor);
-	if (!f->outside || dn_message_string(&f->outside->name, name) < 0 ||
+	if (!f->outside || dn_message_string(&f->outside->name, f->pipe->path[0] ? f->pipe->path : name) < 0 ||
 	    dn_message_string(&f->driver, dn_driver_outside.name) < 0)
 		return dn_error_set(err, -ENOMEM, "cannot list pipes");
 	dn__pipe_file__free_unpacked(f->pipe, NULL);
@@ -86,12 +86,15 @@ int dn_pipes_sort_out(struct dn_capture *c, struct dn_error *err)
 
 	for (size_t i = 0; i < t->pipe_count && r == 0; i++) {
 		struct dn_pipe_seen *p = &t->pipes[i];
-		if (!p->fifo && (!p->readers || !p->writers))
+		if (!p->readers || !p->writers)
 			r = has_other_end(t, p, &p->outside, err);
 	}
 	for (size_t i = 0; i < t->count && r == 0; i++) {
 		struct dn_description *d = &t->descriptions[i];
-		if (d->driver == &dn_driver_pipe && t->pipes[d->file->pipe->pipe - 1].outside)
+		const Dn__PipeFile *m = d->file->pipe;
+		/* A FIFO can be found again by its path, but whoever was at the other end of a standard
+		 * stream has gone by then. */
+		if (m && t->pipes[m->pipe - 1].outside && (d->driver == &dn_driver_pipe || d->standard))
 			r = make_outside(d, err);
 	}
 	return r;
@@ -180,7 +183,7 @@ int dn_pipes_write(struct dn_capture *c, struct dn_error *err)
 	int r = 0;
 
 	for (size_t i = 0; i < t->pipe_count && r >= 0; i++) {
-		if (t->pipes[i].outside)
+		if (t->pipes[i].outside && !t->pipes[i].fifo)
 			continue;
 		Dn__Pipe *m = dn_message_add(&pipes.pipes, &pipes.n_pipes, &dn__pipe__descriptor);
 		if (!m) {
