@@ -259,6 +259,19 @@ static int write_process(struct dn_capture *c, struct dn_process *p, struct subj
 	return r;
 }
 
+static int attach_all(struct dn_capture *c, struct dn_error *err)
+{
+	_cleanup_free_ struct dn_process **living = calloc(c->process_count, sizeof(*living));
+	size_t n = 0;
+
+	if (!living)
+		return dn_error_set(err, -ENOMEM, "cannot attach to %zu processes", c->process_count);
+	for (size_t i = 0; i < c->process_count; i++)
+		if (!c->processes[i]->zombie)
+			living[n++] = c->processes[i];
+	return dn_processes_attach(living, n, err);
+}
+
 static int capture_state(struct dn_capture *c, struct dn_error *err)
 {
 	struct subject *subjects = calloc(c->process_count, sizeof(*subjects));
@@ -268,9 +281,8 @@ static int capture_state(struct dn_capture *c, struct dn_error *err)
 		return r;
 	for (size_t i = 0; i < c->process_count && r == 0; i++)
 		r = look_at_process(c, c->processes[i], &subjects[i], err);
-	for (size_t i = 0; i < c->process_count && r == 0; i++)
-		if (!c->processes[i]->zombie)
-			r = dn_process_attach(c->processes[i], err);
+	if (r == 0)
+		r = attach_all(c, err);
 	if (r == 0)
 		r = write_info(c, err);
 	for (size_t i = 0; i < c->process_count && r == 0; i++)
@@ -288,14 +300,8 @@ static int capture_state(struct dn_capture *c, struct dn_error *err)
 
 static int release_all(struct dn_capture *c, struct dn_error *err)
 {
-	int first = 0;
-
-	for (size_t i = c->process_count; i-- > 0;) {
-		int r = dn_process_release(c->processes[i], first ? NULL : err);
-		if (r < 0 && r != -ESRCH && first == 0)
-			first = r;
-	}
-	return first;
+	int r = dn_processes_release(c->processes, c->process_count, err);
+	return r == -ESRCH ? 0 : r; /* ended by somebody else meanwhile */
 }
 
 /* The room that processes with many descriptors and mappings need. */

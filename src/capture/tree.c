@@ -143,7 +143,8 @@ static int check_sharing(struct dn_process *p, struct dn_error *err)
 
 /* ---- holding ---- */
 
-static int hold_one(struct dn_capture *c, pid_t pid, struct dn_process *parent, struct dn_error *err)
+/* A process that was found: checked, and its threads asked to stop. */
+static int meet(struct dn_capture *c, pid_t pid, struct dn_process *parent, struct dn_error *err)
 {
 	struct dn_process *p;
 
@@ -165,26 +166,45 @@ static int hold_one(struct dn_capture *c, pid_t pid, struct dn_process *parent, 
 	c->processes[c->process_count++] = p;
 	if (p->zombie)
 		return 0;
-	r = dn_process_look(p, err);
-	if (r == 0)
-		r = dn_process_hold(p, c->options->hold_timeout_ms, err);
-	if (r < 0 && parent) { /* it may have ended while we looked: then it is a zombie, or gone */
+	dn_process_look(p, NULL);
+	dn_process_begin_hold(p, NULL); /* what fails here fails again, and is told, in hold_one() */
+	return 0;
+}
+
+static void forget(struct dn_capture *c, size_t i)
+{
+	dn_process_free(c->processes[i]);
+	memmove(&c->processes[i], &c->processes[i + 1], (c->process_count - i - 1) * sizeof(*c->processes));
+	c->process_count--;
+}
+
+/* All threads of process i stop.  1; 0: it is gone, and forgotten. */
+static int hold_one(struct dn_capture *c, size_t i, struct dn_error *err)
+{
+	struct dn_process *p = c->processes[i];
+
+	if (p->zombie || p->held)
+		return 1;
+	int r = dn_process_hold(p, c->options->hold_timeout_ms, err);
+	if (r < 0 && p->parent) { /* it may have ended meanwhile: then it is a zombie, or gone */
 		struct dn_error none = {};
-		if (check_status(p, &none) == 0 ? p->zombie : kill(pid, 0) < 0 && errno == ESRCH)
-			r = 0;
-		if (r == 0 && !p->zombie) {
-			c->process_count--;
-			dn_process_free(p);
+		if (check_status(p, &none) < 0 && kill(p->pid, 0) < 0 && errno == ESRCH) {
+			forget(c, i);
 			return 0;
 		}
-		if (r == 0)
+		if (p->zombie) {
 			p->thread_count = 0;
+			return 1;
+		}
 	}
-	return r == 0 && !p->zombie ? check_sharing(p, err) : r;
+	if (r == 0)
+		r = check_sharing(p, err);
+	p->held = r == 0;
+	return r < 0 ? r : 1;
 }
 
 /* Children of one thread; *ret_new counts those that were not known. */
-static int hold_children_of(struct dn_capture *c, struct dn_process *p, pid_t tid, size_t *ret_new, struct dn_error *err)
+static int meet_children_of(struct dn_capture *c, struct dn_process *p, pid_t tid, size_t *ret_new, struct dn_error *err)
 {
 	_cleanup_text_ struct dn_text t = {};
 	int r = dn_read_text(&t, err, "/proc/%d/task/%d/children", p->pid, tid);
@@ -204,7 +224,7 @@ static int hold_children_of(struct dn_capture *c, struct dn_process *p, pid_t ti
 		if (r < 0)
 			return r;
 		size_t before = c->process_count;
-		r = hold_one(c, child, p, err);
+		r = meet(c, child, p, err);
 		*ret_new += c->process_count - before;
 		if (r < 0)
 			return r;
@@ -216,9 +236,16 @@ static int one_pass(struct dn_capture *c, size_t *ret_new, struct dn_error *err)
 {
 	*ret_new = 0;
 	for (size_t i = 0; i < c->process_count; i++) {
+		int held = hold_one(c, i, err);
+		if (held < 0)
+			return held;
+		if (held == 0) {
+			i--;
+			continue;
+		}
 		struct dn_process *p = c->processes[i];
 		for (size_t j = 0; j < p->thread_count; j++) {
-			int r = hold_children_of(c, p, p->threads[j]->tid, ret_new, err);
+			int r = meet_children_of(c, p, p->threads[j]->tid, ret_new, err);
 			if (r < 0)
 				return r;
 		}
@@ -256,7 +283,7 @@ int dn_tree_hold(struct dn_capture *c, pid_t root, struct dn_error *err)
 		return dn_error_refuse(err, "process 1 is the init of this machine");
 	if (below(root))
 		return dn_error_refuse(err, "dunlin itself runs below process %d: start it from elsewhere", root);
-	int r = hold_one(c, root, NULL, err);
+	int r = meet(c, root, NULL, err);
 	if (r == 0 && c->processes[0]->zombie)
 		r = dn_error_say(err, -ESRCH, "process %d has ended already (a zombie that waits for its parent)", root);
 	size_t fresh = 1;

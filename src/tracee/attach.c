@@ -32,6 +32,7 @@
 
 #define FRAME_MAX (DN_XSAVE_MAX + 2048)
 #define CODE_MAX (64UL << 20) /* how much of one mapping is searched */
+#define STOP_MS 10000
 #define STRAGGLER_TRIES 12
 #define CODE_PIECE 65536
 #define ERESTART_RESTARTBLOCK 516
@@ -152,6 +153,10 @@ struct bootstrap {
 	struct dn_surroundings *around;
 	uint64_t sp; /* for the gadget: the frame */
 	uint64_t name;
+	bool borrowed;	/* the thread's registers are not its own */
+	enum { IDLE, TO_ENTRY, TO_EXIT } phase; /* of a call that is under way */
+	long nr, result;
+	int fd;		/* the arena's memfd in the process, -1: none */
 };
 
 static bool on_stack(const struct dn_thread *t, const struct dn_surroundings *s)
@@ -216,81 +221,173 @@ static int prepare_frame(struct bootstrap *b, struct dn_error *err)
 	return dn_process_write(t->process, at, frame, size + sizeof(DN_ARENA_NAME), err);
 }
 
-/* Leaves the thread in a system call exit stop, its registers those of the gadget. */
-static int gadget_call(struct bootstrap *b, const char *what, long *ret, struct dn_error *err, long nr,
-		       const uint64_t args[6])
+/* A call in three steps, so that many processes can be at it at the same time: on its way, at the entry
+ * stop, and at the exit stop, where it leaves the thread. */
+static int gadget_begin(struct bootstrap *b, long nr, const uint64_t args[6], struct dn_error *err)
 {
 	struct user_regs_struct regs = b->thread->regs;
 
 	dn_arch_set_syscall(&regs, b->around->syscall_at, b->sp, nr, args);
 	int r = dn_thread_set_regs(b->thread, &regs, err);
-	if (r == 0) /* only now: from here on the frame is what puts the mask right */
-		r = dn_thread_set_mask(b->thread, ~0ULL, err);
+	if (r < 0)
+		return r;
+	b->borrowed = true;
+	b->nr = nr;
+	b->result = -EINPROGRESS;
+	/* Only now: from here on the frame is what puts the mask right. */
+	r = dn_thread_set_mask(b->thread, ~0ULL, err);
 	if (r == 0)
-		r = dn_thread_next_syscall_stop(b->thread, err); /* entry */
+		r = dn_thread_to_syscall_stop(b->thread, err);
+	b->phase = r == 0 ? TO_ENTRY : IDLE;
+	return r;
+}
+
+static int gadget_middle(struct bootstrap *b, struct dn_error *err)
+{
+	int r = dn_thread_await_syscall_stop(b->thread, err);
+
 	if (r == 0)
-		r = dn_thread_next_syscall_stop(b->thread, err); /* exit */
+		r = dn_thread_to_syscall_stop(b->thread, err);
+	b->phase = r == 0 ? TO_EXIT : IDLE;
+	return r;
+}
+
+static int gadget_end(struct bootstrap *b, const char *what, struct dn_error *err)
+{
+	struct user_regs_struct regs;
+
+	b->phase = IDLE;
+	int r = dn_thread_await_syscall_stop(b->thread, err);
 	if (r == 0)
 		r = dn_thread_get_regs(b->thread, &regs, err);
 	if (r < 0)
 		return r;
-	*ret = (long)regs.rax;
-	if (*ret < 0 && *ret >= -4095)
-		return dn_error_set(err, (int)*ret, "cannot %s in process %d", what, b->process->pid);
+	b->result = (long)regs.rax;
+	if (b->result < 0 && b->result >= -4095)
+		return dn_error_set(err, (int)b->result, "cannot %s in process %d", what, b->process->pid);
 	return 0;
+}
+
+static int gadget_call(struct bootstrap *b, const char *what, long *ret, struct dn_error *err, long nr,
+		       const uint64_t args[6])
+{
+	int r = gadget_begin(b, nr, args, err);
+
+	if (r == 0)
+		r = gadget_middle(b, err);
+	if (r == 0)
+		r = gadget_end(b, what, err);
+	*ret = b->result;
+	return r;
 }
 
 #define GADGET(b, what, ret, err, nr, ...) gadget_call(b, what, ret, err, nr, (const uint64_t[6]){ __VA_ARGS__ })
 
+/* The same call, with arguments of its own, in many processes at once. */
+struct step {
+	const char *what;
+	long nr;
+	void (*arguments)(const struct bootstrap *b, uint64_t args[6]);
+};
+
+static int take_step(struct bootstrap *b, size_t n, const struct step *step, struct dn_error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < n && r == 0; i++) {
+		uint64_t args[6] = { 0 };
+		step->arguments(&b[i], args);
+		r = gadget_begin(&b[i], step->nr, args, err);
+	}
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = gadget_middle(&b[i], err);
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = gadget_end(&b[i], step->what, err);
+	return r;
+}
+
 /* The thread is itself again, stopped. */
 static int settle(struct bootstrap *b, struct dn_error *err)
 {
+	if (!b->borrowed)
+		return 0;
+	b->borrowed = false;
 	int r = dn_thread_set_mask(b->thread, b->thread->sigmask, err);
 	int r2 = dn_thread_set_regs(b->thread, &b->thread->regs, err);
 	return r < 0 ? r : r2;
 }
 
-static int map_arena(struct bootstrap *b, int fd, size_t size, uint64_t *ret_at, struct dn_error *err)
-{
-	long at, at2;
+/* ---- the steps ---- */
 
-	/* Never writable and executable at once: code in the first page, the rest is data. */
-	int r = GADGET(b, "map dunlin's memory", &at, err, SYS_mmap, 0, size, PROT_READ | PROT_EXEC,
-		       MAP_SHARED | MAP_POPULATE, (uint64_t)fd, 0);
+static unsigned int memfd_flags(void)
+{
+	static unsigned int flags;
+
+	if (!flags) {
+		int fd = memfd_create(DN_ARENA_NAME, MFD_CLOEXEC | MFD_EXEC);
+		flags = fd < 0 ? MFD_CLOEXEC : MFD_CLOEXEC | MFD_EXEC;
+		if (fd >= 0)
+			close(fd);
+	}
+	return flags;
+}
+
+static void create_arguments(const struct bootstrap *b, uint64_t args[6])
+{
+	args[0] = b->name;
+	args[1] = memfd_flags();
+}
+
+/* Never writable and executable at once: code in the first page, the rest, mapped over it, is data. */
+static void map_code_arguments(const struct bootstrap *b, uint64_t args[6])
+{
+	const uint64_t a[6] = { 0, b->process->arena->size, PROT_READ | PROT_EXEC, MAP_SHARED | MAP_POPULATE,
+				(uint64_t)b->fd, 0 };
+	memcpy(args, a, sizeof(a));
+}
+
+static void map_data_arguments(const struct bootstrap *b, uint64_t args[6])
+{
+	const uint64_t a[6] = { b->process->arena->remote + DN_ARENA_CODE, b->process->arena->size - DN_ARENA_CODE,
+				PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED | MAP_POPULATE, (uint64_t)b->fd,
+				DN_ARENA_CODE };
+	memcpy(args, a, sizeof(a));
+}
+
+static void unmap_arguments(const struct bootstrap *b, uint64_t args[6])
+{
+	args[0] = b->process->arena->remote;
+	args[1] = b->process->arena->size;
+}
+
+static int take_arena(struct bootstrap *b, struct dn_error *err)
+{
+	struct dn_process *p = b->process;
+
+	b->fd = (int)b->result;
+	int local = pidfd_getfd(p->pidfd, b->fd, 0);
+	if (local < 0)
+		return dn_error_set(err, -errno, "cannot get at the shared memory of process %d", p->pid);
+	int r = dn_arena_new(local, dn_arena_size(1, p->thread_count - 1), 0, &p->arena, err);
 	if (r < 0)
-		return r;
-	r = GADGET(b, "map dunlin's memory", &at2, err, SYS_mmap, (uint64_t)at + DN_ARENA_CODE, size - DN_ARENA_CODE,
-		   PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED | MAP_POPULATE, (uint64_t)fd, DN_ARENA_CODE);
-	if (r == 0)
-		*ret_at = (uint64_t)at;
+		close(local);
 	return r;
 }
 
-static int create_arena(struct bootstrap *b, struct dn_error *err)
+static int create_arenas(struct bootstrap *b, size_t n, struct dn_error *err)
 {
-	struct dn_process *p = b->process;
-	size_t size = dn_arena_size(1, p->thread_count - 1);
-	long fd = -1, none;
+	static const struct step create = { "create shared memory", SYS_memfd_create, create_arguments };
+	static const struct step map_code = { "map dunlin's memory", SYS_mmap, map_code_arguments };
+	static const struct step map_data = { "map dunlin's memory", SYS_mmap, map_data_arguments };
 
-	int r = GADGET(b, "create shared memory", &fd, err, SYS_memfd_create, b->name, MFD_CLOEXEC | MFD_EXEC);
-	if (r == -EINVAL)
-		r = GADGET(b, "create shared memory", &fd, err, SYS_memfd_create, b->name, MFD_CLOEXEC);
-	if (r < 0)
-		return r;
-	int local = pidfd_getfd(p->pidfd, (int)fd, 0);
-	if (local < 0)
-		r = dn_error_set(err, -errno, "cannot get at the shared memory of process %d", p->pid);
-	else
-		r = dn_arena_new(local, size, 0, &p->arena, err);
-	if (r < 0) {
-		if (local >= 0)
-			close(local);
-		GADGET(b, "close", &none, NULL, SYS_close, (uint64_t)fd);
-		return r;
-	}
-	r = map_arena(b, (int)fd, size, &p->arena->remote, err);
-	int r2 = GADGET(b, "close", &none, r < 0 ? NULL : err, SYS_close, (uint64_t)fd);
-	return r < 0 ? r : r2;
+	int r = take_step(b, n, &create, err);
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = take_arena(&b[i], err);
+	if (r == 0)
+		r = take_step(b, n, &map_code, err);
+	for (size_t i = 0; i < n && r == 0; i++)
+		b[i].process->arena->remote = (uint64_t)b[i].result;
+	return r < 0 ? r : take_step(b, n, &map_data, err);
 }
 
 /* ---- what a dunlin that was killed has left ---- */
@@ -351,48 +448,125 @@ static int clear_leftovers(struct bootstrap *b, struct dn_error *err)
 	return 0;
 }
 
-int dn_process_attach(struct dn_process *p, struct dn_error *err)
-{
-	struct bootstrap b = { .process = p };
+/* ---- in and out ---- */
 
-	int r = look_around(p, err);
+static int prepare(struct bootstrap *b, struct dn_error *err)
+{
+	int r = look_around(b->process, err);
+
 	if (r < 0)
 		return r;
-	b.around = p->around;
-	r = let_stragglers_home(p, b.around, err);
+	b->around = b->process->around;
+	r = let_stragglers_home(b->process, b->around, err);
 	if (r < 0)
 		return r;
-	b.thread = choose(p, b.around);
-	r = prepare_frame(&b, err);
-	if (r < 0)
-		return r;
-	r = clear_leftovers(&b, err);
-	if (r == 0)
-		r = create_arena(&b, err);
-	int r2 = settle(&b, r < 0 ? NULL : err);
-	if (r < 0 || r2 < 0)
-		return r < 0 ? r : r2;
+	b->thread = choose(b->process, b->around);
+	r = prepare_frame(b, err);
+	return r < 0 ? r : clear_leftovers(b, err);
+}
+
+/* After a failure: calls under way are brought to their end (at an entry stop registers cannot be put
+ * back), and what they made is noted for the release, or closed. */
+static void clean_up(struct bootstrap *b, size_t n)
+{
+	long none;
+
+	for (size_t i = 0; i < n; i++) {
+		struct dn_arena *a = b[i].process->arena;
+		if (!b[i].thread || !b[i].thread->held)
+			continue;
+		if (b[i].phase == TO_ENTRY)
+			gadget_middle(&b[i], NULL);
+		if (b[i].phase == TO_EXIT)
+			gadget_end(&b[i], "", NULL);
+		if (b[i].nr == SYS_memfd_create && b[i].result >= 0)
+			b[i].fd = (int)b[i].result;
+		if (b[i].nr == SYS_mmap && b[i].result > 0 && a && !a->remote)
+			a->remote = (uint64_t)b[i].result;
+		if (b[i].fd >= 0)
+			GADGET(&b[i], "", &none, NULL, SYS_close, (uint64_t)b[i].fd);
+	}
+}
+
+static int begin_serving(struct bootstrap *b, struct dn_error *err)
+{
+	struct dn_process *p = b->process;
+	int r = 0;
+
 	for (size_t i = 0; i < p->thread_count && r == 0; i++)
 		r = dn_remote_new(p->arena, p->threads[i], i == 0, true, err);
 	for (size_t i = 0; i < p->thread_count && r == 0; i++)
 		r = dn_remote_start(p->threads[i]->remote, err);
+	return r < 0 ? r : dn_remote_call(p->threads[0]->remote, "close", NULL, err, SYS_close,
+					  (const uint64_t[6]){ (uint64_t)b->fd });
+}
+
+int dn_processes_attach(struct dn_process **p, size_t n, struct dn_error *err)
+{
+	_cleanup_free_ struct bootstrap *b = calloc(n + 1, sizeof(*b));
+	int r = b ? 0 : dn_error_set(err, -ENOMEM, "cannot attach to %zu processes", n);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < n; i++) {
+		b[i].process = p[i];
+		b[i].fd = -1;
+	}
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = prepare(&b[i], err);
+	if (r == 0)
+		r = create_arenas(b, n, err);
+	if (r < 0)
+		clean_up(b, n);
+	for (size_t i = 0; i < n; i++) {
+		int r2 = settle(&b[i], r < 0 ? NULL : err);
+		r = r < 0 ? r : r2;
+	}
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = begin_serving(&b[i], err);
 	return r;
 }
 
-int dn_process_unmap_arena(struct dn_process *p, struct dn_error *err)
+/* Threads are stopped with their own registers.  What cannot be unmapped is reported once. */
+static int unmap_arenas(struct dn_process **p, size_t n, struct dn_error *err)
 {
-	struct bootstrap b = { .process = p, .around = p->around };
-	long none;
+	static const struct step unmap = { "unmap dunlin's memory", SYS_munmap, unmap_arguments };
+	_cleanup_free_ struct bootstrap *b = calloc(n + 1, sizeof(*b));
+	int r = b ? 0 : dn_error_set(err, -ENOMEM, "cannot let go of %zu processes", n), r2;
+	size_t count = 0;
 
-	if (!p->arena || !p->arena->remote)
-		return 0;
-	b.thread = choose(p, b.around);
-	int r = prepare_frame(&b, err);
-	if (r < 0)
-		return r;
-	r = GADGET(&b, "unmap dunlin's memory", &none, err, SYS_munmap, p->arena->remote, p->arena->size);
-	int r2 = settle(&b, r < 0 ? NULL : err);
-	return r < 0 ? r : r2;
+	for (size_t i = 0; i < n && r == 0; i++) {
+		if (!p[i]->arena || !p[i]->arena->remote || !p[i]->thread_count || !p[i]->threads[0]->held)
+			continue;
+		b[count] = (struct bootstrap){ .process = p[i], .around = p[i]->around, .fd = -1 };
+		b[count].thread = choose(p[i], p[i]->around);
+		if (prepare_frame(&b[count], NULL) == 0)
+			count++;
+	}
+	if (r == 0 && take_step(b, count, &unmap, NULL) < 0) {
+		/* One of them was killed, say: one by one, then. */
+		clean_up(b, count);
+		for (size_t i = 0; i < count; i++) {
+			long none;
+			uint64_t args[6] = { 0 };
+			unmap_arguments(&b[i], args);
+			r2 = b[i].thread->held ? gadget_call(&b[i], unmap.what, &none, r < 0 ? NULL : err, SYS_munmap, args)
+					       : 0;
+			r = r < 0 ? r : r2;
+		}
+	}
+	for (size_t i = 0; i < count; i++) {
+		r2 = b[i].thread->held ? settle(&b[i], r < 0 ? NULL : err) : 0;
+		r = r < 0 ? r : r2;
+	}
+	return r;
+}
+
+static void request_stops(struct dn_process *p)
+{
+	for (size_t i = 0; i < p->thread_count; i++)
+		if (p->threads[i]->held && p->threads[i]->remote && p->threads[i]->remote->serving)
+			dn_thread_request_stop(p->threads[i], NULL);
 }
 
 /* All threads back from serving, masks and registers as they were. */
@@ -400,54 +574,59 @@ static int stop_serving(struct dn_process *p, struct dn_error *err)
 {
 	int first = 0;
 
-	for (size_t i = 0; i < p->thread_count; i++)
-		if (p->threads[i]->held && p->threads[i]->remote && p->threads[i]->remote->serving)
-			dn_thread_request_stop(p->threads[i], NULL);
 	for (size_t i = 0; i < p->thread_count; i++) {
 		struct dn_thread *t = p->threads[i];
 		if (!t->held || !t->remote || !t->remote->serving)
 			continue;
-		int r = dn_thread_await_stop(t, 10000, first ? NULL : err);
+		int r = dn_thread_await_stop(t, STOP_MS, first ? NULL : err);
 		if (r > 0) {
 			t->remote->serving = false;
 			r = dn_thread_set_mask(t, t->sigmask, first ? NULL : err);
+			if (r == 0)
+				r = dn_thread_set_regs(t, &t->regs, first ? NULL : err);
 		}
-		if (r == 0)
-			r = dn_thread_set_regs(t, &t->regs, first ? NULL : err);
 		if (r < 0 && first == 0)
 			first = r;
 	}
 	return first;
 }
 
-int dn_process_release(struct dn_process *p, struct dn_error *err)
+static int let_thread_go(struct dn_thread *t, struct dn_error *err)
 {
-	int first = stop_serving(p, err);
-	int r = first == 0 ? dn_process_unmap_arena(p, err) : 0;
+	struct user_regs_struct regs = t->regs;
+	int64_t left = t->remaining_ns;
 
-	if (r < 0 && first == 0)
-		first = r;
-	for (size_t i = 0; i < p->thread_count; i++) {
-		struct dn_thread *t = p->threads[i];
-		struct user_regs_struct regs;
-		if (!t->held)
-			continue;
-		/* Asked to stop, but something failed before we saw it stop. */
-		if (!t->held_at && dn_thread_await_stop(t, 1000, NULL) <= 0)
-			continue;
-		int64_t left = t->remaining_ns;
-		if (left > 0) /* time went on while we held it */
-			left = DN_MAX(left - (int64_t)(dn_now_ns() - t->held_at), 0);
-		/* Where the estimate failed, the kernel still knows when to wake it. */
-		if (t->asleep_ns < 0 && (long)t->regs.rax == -ERESTART_RESTARTBLOCK)
-			regs = t->regs;
-		else
-			dn_thread_resume_regs(t, left, true, &regs);
-		r = memcmp(&regs, &t->regs, sizeof(regs)) ? dn_thread_set_regs(t, &regs, first ? NULL : err) : 0;
-		int r2 = dn_thread_detach(t, 0, first || r ? NULL : err);
-		if (first == 0)
-			first = r < 0 ? r : r2;
+	/* Asked to stop, but something failed before we saw it stop. */
+	if (!t->held_at && dn_thread_await_stop(t, 1000, NULL) <= 0)
+		return 0;
+	if (left > 0) /* time went on while we held it */
+		left = DN_MAX(left - (int64_t)(dn_now_ns() - t->held_at), 0);
+	/* Where the estimate failed, the kernel still knows when to wake it. */
+	if (t->asleep_ns >= 0 || (long)t->regs.rax != -ERESTART_RESTARTBLOCK)
+		dn_thread_resume_regs(t, left, true, &regs);
+	int r = t->held_at && memcmp(&regs, &t->regs, sizeof(regs)) ? dn_thread_set_regs(t, &regs, err) : 0;
+	int r2 = dn_thread_detach(t, 0, r < 0 ? NULL : err);
+	return r < 0 ? r : r2;
+}
+
+int dn_processes_release(struct dn_process **p, size_t n, struct dn_error *err)
+{
+	int first = 0, r;
+
+	for (size_t i = 0; i < n; i++)
+		request_stops(p[i]);
+	for (size_t i = 0; i < n; i++) {
+		r = stop_serving(p[i], first ? NULL : err);
+		first = first ? first : r;
 	}
-	dn_arena_free(DN_STEAL(p->arena));
+	r = unmap_arenas(p, n, first ? NULL : err);
+	first = first ? first : r;
+	for (size_t i = 0; i < n; i++) {
+		for (size_t j = 0; j < p[i]->thread_count; j++) {
+			r = p[i]->threads[j]->held ? let_thread_go(p[i]->threads[j], first ? NULL : err) : 0;
+			first = first ? first : r;
+		}
+		dn_arena_free(DN_STEAL(p[i]->arena));
+	}
 	return first;
 }

@@ -30,6 +30,9 @@ int dn_thread_set_xsave(struct dn_thread *t, const void *data, size_t size, stru
 
 /* From one system call stop (entry or exit) to the next. */
 int dn_thread_next_syscall_stop(struct dn_thread *t, struct dn_error *err);
+/* Its two halves. */
+int dn_thread_to_syscall_stop(struct dn_thread *t, struct dn_error *err);
+int dn_thread_await_syscall_stop(struct dn_thread *t, struct dn_error *err);
 
 /* ---- what differs between processors (arch/) ---- */
 
@@ -45,6 +48,11 @@ size_t dn_arch_signal_frame(void *buf, size_t size, uint64_t at, const struct us
 			    const void *xsave, size_t xsave_size, uint64_t sigreturn_ip);
 /* Registers for one system call at the gadget (an instruction pair: system call, return). */
 void dn_arch_set_syscall(struct user_regs_struct *regs, uint64_t gadget, uint64_t sp, long nr, const uint64_t args[6]);
+/* For a loop that waits for another processor. */
+static inline void dn_arch_pause(void)
+{
+	__builtin_ia32_pause();
+}
 /* Offsets of the gadgets in a piece of code, -1 if there is none. */
 long dn_arch_find_syscall(const unsigned char *code, size_t len);
 long dn_arch_find_sigreturn(const unsigned char *code, size_t len);
@@ -59,17 +67,18 @@ int dn_process_add_thread(struct dn_process *p, pid_t tid, struct dn_thread **re
  * until no new thread shows up; registers, masks and XSAVE state are read. */
 int dn_process_look(struct dn_process *p, struct dn_error *err);
 int dn_process_hold(struct dn_process *p, unsigned int timeout_ms, struct dn_error *err);
+/* Its first half, for those that are to be held later: threads known so far are asked to stop. */
+int dn_process_begin_hold(struct dn_process *p, struct dn_error *err);
 
 /* Registers, mask, XSAVE state and sleep of a thread that was just stopped; sets right what the stop changed. */
 int dn_thread_read_state(struct dn_thread *t, struct dn_error *err);
 
-/* Gives all threads of a held process a remote: puts the arena into the process. */
-int dn_process_attach(struct dn_process *p, struct dn_error *err);
-/* Removes the arena of a process whose threads are all stopped with their own registers. */
-int dn_process_unmap_arena(struct dn_process *p, struct dn_error *err);
-/* Takes everything away again and lets the process go on: the mirror of hold and attach.  Goes as far
- * as it can; the first error is reported. */
-int dn_process_release(struct dn_process *p, struct dn_error *err);
+/* Gives all threads of held processes a remote: puts an arena into each.  Many at a time, because most of
+ * it is waiting for them. */
+int dn_processes_attach(struct dn_process **p, size_t n, struct dn_error *err);
+/* Takes everything away again and lets the processes go on: the mirror of hold and attach, from wherever
+ * these got to.  Goes as far as it can; the first error is reported. */
+int dn_processes_release(struct dn_process **p, size_t n, struct dn_error *err);
 
 /* ---- interrupted system calls (resume.c) ---- */
 

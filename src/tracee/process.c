@@ -185,26 +185,37 @@ int dn_process_look(struct dn_process *p, struct dn_error *err)
 	return r;
 }
 
+int dn_process_begin_hold(struct dn_process *p, struct dn_error *err)
+{
+	for (size_t i = 0; i < p->thread_count;) {
+		if (p->threads[i]->held) {
+			i++;
+			continue;
+		}
+		int r = dn_thread_seize(p->threads[i], PTRACE_O_TRACESYSGOOD, err);
+		if (r == -ESRCH) {
+			forget_thread(p, i);
+			continue;
+		}
+		if (r == 0)
+			r = dn_thread_request_stop(p->threads[i++], err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 int dn_process_hold(struct dn_process *p, unsigned int timeout_ms, struct dn_error *err)
 {
 	size_t held = 0, fresh = 0;
 
 	do {
-		for (size_t i = held; i < p->thread_count;) {
-			int r = dn_thread_seize(p->threads[i], PTRACE_O_TRACESYSGOOD, err);
-			if (r == -ESRCH) {
-				forget_thread(p, i);
-				continue;
-			}
-			if (r < 0)
-				return r;
-			r = dn_thread_request_stop(p->threads[i++], err);
-			if (r < 0)
-				return r;
-		}
+		int r = dn_process_begin_hold(p, err);
+		if (r < 0)
+			return r;
 		while (held < p->thread_count) {
 			struct dn_thread *t = p->threads[held];
-			int r = dn_thread_await_stop(t, timeout_ms, err);
+			r = dn_thread_await_stop(t, timeout_ms, err);
 			if (r == 0) {
 				forget_thread(p, held);
 				continue;
@@ -215,7 +226,7 @@ int dn_process_hold(struct dn_process *p, unsigned int timeout_ms, struct dn_err
 				return r;
 			held++;
 		}
-		int r = list_threads(p, &fresh, err);
+		r = list_threads(p, &fresh, err);
 		if (r < 0)
 			return r;
 	} while (fresh > 0);

@@ -20,6 +20,7 @@
 
 /* ptrace waits are needed only when something goes wrong: look for it this often. */
 #define LOOK_MS 50
+#define SPINS 400
 
 int dn_remote_new(struct dn_arena *a, struct dn_thread *t, bool leader, bool may_go_home, struct dn_error *err)
 {
@@ -165,10 +166,15 @@ int dn_batch_wait(struct dn_batch *b, struct dn_error *err)
 	struct dn_slot *s = r->slot;
 	struct timespec look = { .tv_nsec = LOOK_MS * 1000000L };
 
-	for (;;) {
+	for (int spins = 0;; spins++) {
 		uint32_t done = __atomic_load_n(&s->done, __ATOMIC_SEQ_CST);
 		if (done == s->posted)
 			break;
+		/* Mostly it takes a few microseconds: less than going to sleep. */
+		if (spins < SPINS) {
+			dn_arch_pause();
+			continue;
+		}
 		if (syscall(SYS_futex, &s->done, FUTEX_WAIT, done, &look, NULL, 0) < 0 && errno == ETIMEDOUT) {
 			int k = dn_thread_check_running(r->thread, err);
 			if (k < 0)

@@ -227,10 +227,15 @@ int dn_thread_set_xsave(struct dn_thread *t, const void *data, size_t size, stru
 	return 0;
 }
 
-int dn_thread_next_syscall_stop(struct dn_thread *t, struct dn_error *err)
+int dn_thread_to_syscall_stop(struct dn_thread *t, struct dn_error *err)
 {
 	if (ptrace(PTRACE_SYSCALL, t->tid, NULL, NULL) < 0)
 		return failed(t, "drive", err);
+	return 0;
+}
+
+int dn_thread_await_syscall_stop(struct dn_thread *t, struct dn_error *err)
+{
 	for (;;) {
 		int status;
 		int r = wait_status(t, &status, INTERRUPT_MS);
@@ -247,7 +252,14 @@ int dn_thread_next_syscall_stop(struct dn_thread *t, struct dn_error *err)
 		if (event == 0)
 			return dn_error_say(err, -EFAULT, "thread %d of process %d got signal %d while serving dunlin",
 					    t->tid, t->process->pid, sig);
-		if (ptrace(PTRACE_SYSCALL, t->tid, NULL, NULL) < 0)
-			return failed(t, "drive", err);
+		r = dn_thread_to_syscall_stop(t, err);
+		if (r < 0)
+			return r;
 	}
+}
+
+int dn_thread_next_syscall_stop(struct dn_thread *t, struct dn_error *err)
+{
+	int r = dn_thread_to_syscall_stop(t, err);
+	return r < 0 ? r : dn_thread_await_syscall_stop(t, err);
 }

@@ -45,6 +45,7 @@ struct dn_process {
 	char state;		/* as in /proc/PID/stat before dunlin came: R S T Z ... */
 	int stop_signal;	/* group-stopped by this signal, 0: not stopped */
 	bool zombie;
+	bool held;		/* all threads are stopped */
 	struct dn_thread **threads;
 	size_t thread_count, thread_cap;
 	struct dn_surroundings *around; /* where its own code makes system calls (attach.c) */

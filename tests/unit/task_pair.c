@@ -184,7 +184,7 @@ static void attach(struct dn_process *p)
 {
 	struct dn_error err = {};
 
-	if (dn_process_attach(p, &err) < 0)
+	if (dn_processes_attach(&p, 1, &err) < 0)
 		fail_msg("%s", err.text);
 }
 
@@ -192,7 +192,7 @@ static void let_go(struct dn_process *p)
 {
 	struct dn_error err = {};
 
-	if (dn_process_release(p, &err) < 0)
+	if (dn_processes_release(&p, 1, &err) < 0)
 		fail_msg("%s", err.text);
 	dn_process_free(p);
 }

@@ -82,7 +82,7 @@ static struct dn_process *hold(pid_t pid)
 
 	assert_int_equal(dn_process_new(pid, &p, &err), 0);
 	assert_int_equal(dn_process_look(p, &err), 0);
-	if (dn_process_hold(p, 5000, &err) < 0 || dn_process_attach(p, &err) < 0)
+	if (dn_process_hold(p, 5000, &err) < 0 || dn_processes_attach(&p, 1, &err) < 0)
 		fail_msg("%s", err.text);
 	return p;
 }
@@ -91,7 +91,7 @@ static void let_go(struct dn_process *p)
 {
 	struct dn_error err = {};
 
-	if (dn_process_release(p, &err) < 0)
+	if (dn_processes_release(&p, 1, &err) < 0)
 		fail_msg("%s", err.text);
 	dn_process_free(p);
 }
@@ -210,7 +210,7 @@ static void die_in_the_middle(pid_t pid, enum stage when)
 		struct dn_process *p;
 		if (dn_process_new(pid, &p, NULL) < 0 || dn_process_look(p, NULL) < 0 || dn_process_hold(p, 5000, NULL) < 0)
 			_exit(1);
-		if (when != HELD && dn_process_attach(p, NULL) < 0)
+		if (when != HELD && dn_processes_attach(&p, 1, NULL) < 0)
 			_exit(2);
 		if (when == RELEASED_HALF && dn_remote_stop(p->threads[0]->remote, NULL) < 0)
 			_exit(3);
