@@ -11,26 +11,53 @@
 
 #define STOP_MS 10000u
 
-/* The arena unmaps itself: the thread is caught at the exit of the call, before it could miss the code. */
-static int unmap_arena(struct dn_process *seed, struct dn_error *err)
+int dn_seed_request_stop(struct dn_process *seed, struct dn_error *err)
 {
-	struct dn_thread *t = seed->threads[0];
-	struct user_regs_struct regs;
+	int k = 0;
+
+	for (size_t i = 0; i < seed->thread_count && k == 0; i++)
+		k = dn_thread_request_stop(seed->threads[i], err);
+	return k;
+}
+
+/* The arena unmaps itself: the thread is caught at the exit of the call, before it could miss the code. */
+int dn_seed_begin_unmap(struct dn_process *seed, struct dn_error *err)
+{
 	const unsigned char *syscall_at = memmem(dn_loop_code, (size_t)(dn_loop_code_end - dn_loop_code), "\x0f\x05", 2);
 	uint64_t gadget = seed->arena->remote + (uint64_t)(syscall_at - dn_loop_code);
 	const uint64_t args[6] = { seed->arena->remote, seed->arena->size };
+	struct dn_thread *leader = seed->threads[0];
+	struct user_regs_struct regs;
 
-	int k = dn_thread_get_regs(t, &regs, err);
+	for (size_t i = 0; i < seed->thread_count; i++) {
+		int k = dn_thread_await_stop(seed->threads[i], STOP_MS, err);
+		if (k <= 0)
+			return k < 0 ? k
+				     : dn_error_say(err, -ECHILD, "thread %d ended while being built",
+						    seed->threads[i]->tid);
+		seed->threads[i]->remote->serving = false;
+	}
+	int k = dn_thread_get_regs(leader, &regs, err);
 	if (k < 0)
 		return k;
 	dn_arch_set_syscall(&regs, gadget, regs.rsp, SYS_munmap, args);
-	k = dn_thread_set_regs(t, &regs, err);
+	k = dn_thread_set_regs(leader, &regs, err);
+	return k < 0 ? k : dn_thread_to_syscall_stop(leader, err);
+}
+
+int dn_seed_middle_unmap(struct dn_process *seed, struct dn_error *err)
+{
+	int k = dn_thread_await_syscall_stop(seed->threads[0], err);
+	return k < 0 ? k : dn_thread_to_syscall_stop(seed->threads[0], err);
+}
+
+static int end_unmap(struct dn_process *seed, struct dn_error *err)
+{
+	struct user_regs_struct regs;
+	int k = dn_thread_await_syscall_stop(seed->threads[0], err);
+
 	if (k == 0)
-		k = dn_thread_next_syscall_stop(t, err);
-	if (k == 0)
-		k = dn_thread_next_syscall_stop(t, err);
-	if (k == 0)
-		k = dn_thread_get_regs(t, &regs, err);
+		k = dn_thread_get_regs(seed->threads[0], &regs, err);
 	if (k == 0 && regs.rax != 0)
 		k = dn_error_set(err, (int)regs.rax, "cannot unmap dunlin's memory in process %d", seed->pid);
 	return k;
@@ -53,21 +80,8 @@ static int final_state(struct dn_thread *t, const Dn__Thread *m, struct dn_error
 
 int dn_seed_complete(struct dn_process *seed, const struct dn_image_process *image, struct dn_error *err)
 {
-	int k = 0;
+	int k = end_unmap(seed, err);
 
-	for (size_t i = 0; i < seed->thread_count && k == 0; i++)
-		k = dn_thread_request_stop(seed->threads[i], err);
-	for (size_t i = 0; i < seed->thread_count && k == 0; i++) {
-		k = dn_thread_await_stop(seed->threads[i], STOP_MS, err);
-		if (k <= 0)
-			return k < 0 ? k
-				     : dn_error_say(err, -ECHILD, "thread %d ended while being built",
-						    seed->threads[i]->tid);
-		seed->threads[i]->remote->serving = false;
-		k = 0;
-	}
-	if (k == 0)
-		k = unmap_arena(seed, err);
 	for (size_t i = 0; i < seed->thread_count && k == 0; i++)
 		k = final_state(seed->threads[i], image->threads[i], err);
 	return k;

@@ -147,6 +147,21 @@ static int install(struct dn_restore *r, size_t i, const struct dn_image_process
 	return dn_files_install(r, r->seeds[i], p->process, err);
 }
 
+static int request_stop(struct dn_restore *r, size_t i, const struct dn_image_process *p, struct dn_error *err)
+{
+	return dn_seed_request_stop(r->seeds[i], err);
+}
+
+static int begin_unmap(struct dn_restore *r, size_t i, const struct dn_image_process *p, struct dn_error *err)
+{
+	return dn_seed_begin_unmap(r->seeds[i], err);
+}
+
+static int middle_unmap(struct dn_restore *r, size_t i, const struct dn_image_process *p, struct dn_error *err)
+{
+	return dn_seed_middle_unmap(r->seeds[i], err);
+}
+
 static int complete(struct dn_restore *r, size_t i, const struct dn_image_process *p, struct dn_error *err)
 {
 	return dn_seed_complete(r->seeds[i], p, err);
@@ -221,11 +236,12 @@ static int create(struct dn_restore *r, struct dn_error *err)
 
 static int let_go(struct dn_restore *r, struct dn_error *err)
 {
-	int k = for_living(r, complete, err);
+	static seed_step *const steps[] = { request_stop, begin_unmap, middle_unmap, complete, disarm, release };
+	int k = 0;
 
-	if (k == 0)
-		k = for_living(r, disarm, err);
-	return k < 0 ? k : for_living(r, release, err);
+	for (size_t i = 0; i < DN_ARRAY_LEN(steps) && k == 0; i++)
+		k = for_living(r, steps[i], err);
+	return k;
 }
 
 static int run(struct dn_restore *r, const char *path, struct dn_stats *s, struct dn_error *err)

@@ -27,7 +27,11 @@ int dn_seed_stop(struct dn_process *seed, int sig, struct dn_error *err);
 /* Ends a seed with a wait status; mask: its blocked signals then.  It stays as a
  * zombie for its parent, or for reaper to reap it. */
 int dn_seed_end(struct dn_process *seed, int status, uint64_t mask, struct dn_process *reaper, struct dn_error *err);
-/* Gives all threads of a seed their final registers and takes the arena away; still stopped. */
+/* The end of serving, in steps that many seeds take at the same time: all threads stop, the arena is taken
+ * away, registers and masks become those of the program; still stopped. */
+int dn_seed_request_stop(struct dn_process *seed, struct dn_error *err);
+int dn_seed_begin_unmap(struct dn_process *seed, struct dn_error *err);
+int dn_seed_middle_unmap(struct dn_process *seed, struct dn_error *err);
 int dn_seed_complete(struct dn_process *seed, const struct dn_image_process *image, struct dn_error *err);
 /* EXITKILL off, for all threads; then let go, for all threads. */
 int dn_seed_disarm(struct dn_process *seed, struct dn_error *err);
