@@ -89,22 +89,49 @@ static int itimers_take(struct dn_capture *c, struct dn_thread *t, const struct 
 	return 0;
 }
 
+/* To timers of processor time the kernel adds a clock tick whenever they are set.  See how much it is. */
+static int set_processor_timer(struct dn_thread *t, struct dn_batch *b, uint64_t which, const Dn__Timeval *m,
+			       struct dn_error *err)
+{
+	struct itimerval it = { ns_timeval(m->interval_ns), ns_timeval(m->value_ns) }, *now;
+
+	dn_batch_call(b, "set an interval timer", SYS_setitimer, which, dn_batch_put(b, &it, sizeof(it)));
+	uint64_t at = dn_batch_alloc(b, sizeof(*now), (void **)&now);
+	dn_batch_call(b, "ask for an interval timer", SYS_getitimer, which, at);
+	int r = dn_batch_run(b, err);
+	if (r < 0)
+		return r;
+	uint64_t set = timeval_ns(&now->it_value), added = set > m->value_ns ? set - m->value_ns : 0;
+	dn_batch_begin(b, t->remote);
+	if (!added || added >= m->value_ns)
+		return 0;
+	it.it_value = ns_timeval(m->value_ns - added);
+	dn_batch_call(b, "set an interval timer", SYS_setitimer, which, dn_batch_put(b, &it, sizeof(it)));
+	return 0;
+}
+
 static int itimers_restore(struct dn_restore *r, struct dn_thread *t, struct dn_batch *b, const Dn__Process *process,
 			   const Dn__Thread *thread, struct dn_error *err)
 {
-	for (size_t which = 0; which < process->n_itimers && which < ITIMERS; which++) {
+	int k = 0;
+
+	for (size_t which = 0; which < process->n_itimers && which < ITIMERS && k == 0; which++) {
 		const Dn__Timeval *m = process->itimers[which];
 		struct itimerval it = { ns_timeval(m->interval_ns), ns_timeval(m->value_ns) };
 		if (!m->value_ns && !m->interval_ns)
 			continue;
+		if (which != ITIMER_REAL) {
+			k = set_processor_timer(t, b, which, m, err);
+			continue;
+		}
 		/* Expired, and not started again until its SIGALRM is taken: the kernel forgets the
 		 * interval of a timer that is set to 0, so let it expire once more.  There is only
 		 * one SIGALRM pending at any time. */
-		if (!m->value_ns && which == ITIMER_REAL)
+		if (!m->value_ns)
 			it.it_value.tv_usec = 1;
 		dn_batch_call(b, "set an interval timer", SYS_setitimer, which, dn_batch_put(b, &it, sizeof(it)));
 	}
-	return 0;
+	return k;
 }
 
 const struct dn_task_driver dn_task_interval_timers = {
