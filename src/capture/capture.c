@@ -203,10 +203,8 @@ static int look_at_process(struct dn_capture *c, struct dn_process *p, struct su
 
 static int write_threads(struct dn_capture *c, struct dn_process *p, struct subject *s, struct dn_error *err)
 {
-	int r = 0;
+	int r = dn_task_capture_threads(c, p, s->process, s->threads, err);
 
-	for (size_t i = 0; i < p->thread_count && r == 0; i++)
-		r = dn_task_capture(c, p->threads[i], DN_SCOPE_THREAD, s->process, s->threads[i], err);
 	for (size_t first = 0; first < p->thread_count && r == 0; first += THREADS_PER_RECORD) {
 		Dn__Threads m = DN__THREADS__INIT;
 		m.pid = (uint32_t)p->pid;
@@ -240,7 +238,7 @@ static int write_process(struct dn_capture *c, struct dn_process *p, struct subj
 	int r = dn_capture_cancelled(c, err);
 
 	if (r == 0 && !p->zombie) {
-		r = dn_task_capture(c, p->threads[0], DN_SCOPE_PROCESS, s->process, NULL, err);
+		r = dn_task_capture(c, p, s->process, err);
 		if (r == 0)
 			r = capture_stop(p, s->process, err);
 		if (r == 0)

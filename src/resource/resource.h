@@ -158,14 +158,18 @@ struct dn_task_driver {
 
 extern const struct dn_task_driver *const dn_task_drivers[]; /* NULL at the end */
 
-/* Capture, all drivers of a scope over one thread: look() while it is held and has no remote yet, then
- * the others when it serves.  Process scope: t is the leader, thread is NULL. */
+/* Capture: look() over one thread while it is held and has no remote yet (process scope: t is the leader,
+ * thread is NULL); the others when all threads serve. */
 int dn_task_look(struct dn_capture *c, struct dn_thread *t, enum dn_task_scope scope, Dn__Process *process,
 		 Dn__Thread *thread, struct dn_error *err);
-int dn_task_capture(struct dn_capture *c, struct dn_thread *t, enum dn_task_scope scope, Dn__Process *process,
-		    Dn__Thread *thread, struct dn_error *err);
-/* Restore: all drivers of a scope and stage over one thread.  process is always set (also for threads). */
-int dn_task_restore(struct dn_restore *r, struct dn_thread *t, enum dn_task_scope scope, enum dn_restore_stage stage,
-		    const Dn__Process *process, const Dn__Thread *thread, struct dn_error *err);
+int dn_task_capture(struct dn_capture *c, struct dn_process *p, Dn__Process *process, struct dn_error *err);
+/* Many threads work at the same time.  threads: one message for each. */
+int dn_task_capture_threads(struct dn_capture *c, struct dn_process *p, Dn__Process *process, Dn__Thread **threads,
+			    struct dn_error *err);
+/* Restore: process scope, and thread scope, of one stage. */
+int dn_task_restore(struct dn_restore *r, struct dn_process *p, enum dn_restore_stage stage, const Dn__Process *process,
+		    struct dn_error *err);
+int dn_task_restore_threads(struct dn_restore *r, struct dn_process *p, enum dn_restore_stage stage,
+			    const Dn__Process *process, Dn__Thread *const *threads, struct dn_error *err);
 void dn_task_capture_finish(struct dn_capture *c);
 void dn_task_restore_finish(struct dn_restore *r);

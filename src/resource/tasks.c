@@ -6,6 +6,7 @@
 
 #include "base/util.h"
 #include "resource/message.h"
+#include "tracee/arena.h"
 
 /* Within a stage and scope, drivers run in this order.  It matters in the last stage: timers need empty
  * signal queues, and limits may forbid what is pending already. */
@@ -34,6 +35,7 @@ const struct dn_task_driver *const dn_task_drivers[] = {
 };
 
 #define DRIVERS DN_ARRAY_LEN(dn_task_drivers)
+#define AT_ONCE 64   /* threads that work at the same time */
 #define CALLS_EACH 8 /* what a driver may queue without asking */
 #define DATA_EACH 512
 
@@ -120,55 +122,149 @@ int dn_task_look(struct dn_capture *c, struct dn_thread *t, enum dn_task_scope s
 	return 0;
 }
 
-int dn_task_capture(struct dn_capture *c, struct dn_thread *t, enum dn_task_scope scope, Dn__Process *process,
-		    Dn__Thread *thread, struct dn_error *err)
-{
+/* A batch for one thread, and where in it each driver's questions are. */
+struct round {
+	struct dn_batch b;
 	struct {
 		size_t first;
 		void *local;
-	} asked[DRIVERS] = {};
-	struct dn_batch b;
-	int r = dn_task_memo(&c->tasks, err);
+	} asked[DRIVERS];
+	int posted;
+};
 
-	dn_batch_begin(&b, t->remote);
+static int ask(struct round *q, struct dn_thread *t, enum dn_task_scope scope, struct dn_error *err)
+{
+	int r = 0;
+
+	dn_batch_begin(&q->b, t->remote);
 	for (size_t i = 0; r == 0 && dn_task_drivers[i]; i++) {
 		const struct dn_task_driver *d = dn_task_drivers[i];
 		if (d->scope != scope || !d->ask)
 			continue;
-		asked[i].first = b.calls;
-		dn_batch_alloc(&b, 0, &asked[i].local); /* where the driver's first data will be */
-		r = d->ask(t, &b, err);
+		q->asked[i].first = q->b.calls;
+		dn_batch_alloc(&q->b, 0, &q->asked[i].local); /* where the driver's first data will be */
+		r = d->ask(t, &q->b, err);
 	}
-	if (r == 0)
-		r = dn_batch_run(&b, err);
+	return r;
+}
+
+static int take(struct dn_capture *c, struct round *q, struct dn_thread *t, enum dn_task_scope scope,
+		Dn__Process *process, Dn__Thread *thread, struct dn_error *err)
+{
+	int r = 0;
+
 	/* First those whose answers are in the slot, then those that use it anew. */
 	for (int own_batches = 0; own_batches < 2; own_batches++) {
 		for (size_t i = 0; r == 0 && dn_task_drivers[i]; i++) {
 			const struct dn_task_driver *d = dn_task_drivers[i];
 			if (d->scope == scope && d->take && (d->ask == NULL) == own_batches)
-				r = d->take(c, t, &b, asked[i].first, asked[i].local, process, thread, err);
+				r = d->take(c, t, &q->b, q->asked[i].first, q->asked[i].local, process, thread, err);
 		}
 	}
 	return r;
 }
 
-int dn_task_restore(struct dn_restore *r, struct dn_thread *t, enum dn_task_scope scope, enum dn_restore_stage stage,
-		    const Dn__Process *process, const Dn__Thread *thread, struct dn_error *err)
+static int post(struct round *q, struct dn_error *err)
+{
+	if (q->b.calls == 0 && !q->b.overflow)
+		return 0;
+	int r = dn_batch_post(&q->b, err);
+	q->posted = r == 0;
+	return r;
+}
+
+/* Also after a failure, so that no thread is left at work. */
+static int wait_for(struct round *q, int failed, struct dn_error *err)
+{
+	int r = q->posted ? dn_batch_wait(&q->b, failed ? NULL : err) : 0;
+
+	return failed ? failed : r;
+}
+
+int dn_task_capture(struct dn_capture *c, struct dn_process *p, Dn__Process *process, struct dn_error *err)
+{
+	struct dn_thread *t = p->threads[0];
+	struct round q = {};
+	int r = dn_task_memo(&c->tasks, err);
+
+	if (r == 0)
+		r = ask(&q, t, DN_SCOPE_PROCESS, err);
+	if (r == 0)
+		r = dn_batch_run(&q.b, err);
+	return r < 0 ? r : take(c, &q, t, DN_SCOPE_PROCESS, process, NULL, err);
+}
+
+int dn_task_capture_threads(struct dn_capture *c, struct dn_process *p, Dn__Process *process, Dn__Thread **threads,
+			    struct dn_error *err)
+{
+	_cleanup_free_ struct round *rounds = calloc(DN_MIN(p->thread_count, (size_t)AT_ONCE), sizeof(*rounds));
+	int r = rounds ? dn_task_memo(&c->tasks, err) : dn_task_no_memory(p->threads[0], err);
+
+	for (size_t first = 0; r == 0 && first < p->thread_count; first += AT_ONCE) {
+		size_t n = DN_MIN(p->thread_count - first, (size_t)AT_ONCE);
+		for (size_t i = 0; i < n; i++) {
+			rounds[i].posted = 0;
+			if (r == 0)
+				r = ask(&rounds[i], p->threads[first + i], DN_SCOPE_THREAD, err);
+			if (r == 0)
+				r = post(&rounds[i], err);
+		}
+		for (size_t i = 0; i < n; i++) {
+			r = wait_for(&rounds[i], r, err);
+			if (r == 0)
+				r = take(c, &rounds[i], p->threads[first + i], DN_SCOPE_THREAD, process,
+					 threads[first + i], err);
+		}
+	}
+	return r;
+}
+
+/* Queues what a thread has to do; all but the end of it has run already when it is much. */
+static int give(struct dn_restore *r, struct dn_batch *b, struct dn_thread *t, enum dn_task_scope scope,
+		enum dn_restore_stage stage, const Dn__Process *process, const Dn__Thread *thread, struct dn_error *err)
+{
+	int k = 0;
+
+	dn_batch_begin(b, t->remote);
+	for (const struct dn_task_driver *const *d = dn_task_drivers; *d && k == 0; d++) {
+		if ((*d)->scope != scope || (*d)->stage != stage || !(*d)->restore)
+			continue;
+		k = dn_task_room(t, b, CALLS_EACH, DATA_EACH, err);
+		if (k == 0)
+			k = (*d)->restore(r, t, b, process, thread, err);
+	}
+	return k;
+}
+
+int dn_task_restore(struct dn_restore *r, struct dn_process *p, enum dn_restore_stage stage, const Dn__Process *process,
+		    struct dn_error *err)
 {
 	struct dn_batch b;
 	int k = dn_task_memo(&r->tasks, err);
 
-	if (k < 0)
-		return k;
-	dn_batch_begin(&b, t->remote);
-	for (const struct dn_task_driver *const *d = dn_task_drivers; *d; d++) {
-		if ((*d)->scope != scope || (*d)->stage != stage || !(*d)->restore)
-			continue;
-		k = dn_task_room(t, &b, CALLS_EACH, DATA_EACH, err);
-		if (k == 0)
-			k = (*d)->restore(r, t, &b, process, thread, err);
-		if (k < 0)
-			return k;
+	if (k == 0)
+		k = give(r, &b, p->threads[0], DN_SCOPE_PROCESS, stage, process, NULL, err);
+	return k < 0 ? k : dn_batch_run(&b, err);
+}
+
+int dn_task_restore_threads(struct dn_restore *r, struct dn_process *p, enum dn_restore_stage stage,
+			    const Dn__Process *process, Dn__Thread *const *threads, struct dn_error *err)
+{
+	_cleanup_free_ struct round *rounds = calloc(DN_MIN(p->thread_count, (size_t)AT_ONCE), sizeof(*rounds));
+	int k = rounds ? dn_task_memo(&r->tasks, err) : dn_task_no_memory(p->threads[0], err);
+
+	for (size_t first = 0; k == 0 && first < p->thread_count; first += AT_ONCE) {
+		size_t n = DN_MIN(p->thread_count - first, (size_t)AT_ONCE);
+		for (size_t i = 0; i < n; i++) {
+			rounds[i].posted = 0;
+			if (k == 0)
+				k = give(r, &rounds[i].b, p->threads[first + i], DN_SCOPE_THREAD, stage, process,
+					 threads[first + i], err);
+			if (k == 0)
+				k = post(&rounds[i], err);
+		}
+		for (size_t i = 0; i < n; i++)
+			k = wait_for(&rounds[i], k, err);
 	}
-	return dn_batch_run(&b, err);
+	return k;
 }

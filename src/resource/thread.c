@@ -134,7 +134,10 @@ const struct dn_task_driver dn_task_thread = {
 static int death_signal_restore(struct dn_restore *r, struct dn_thread *t, struct dn_batch *b,
 				const Dn__Process *process, const Dn__Thread *thread, struct dn_error *err)
 {
-	dn_batch_call(b, "set the parent death signal", SYS_prctl, PR_SET_PDEATHSIG, thread->parent_death_signal);
+	/* A process has the one that dunlin gave it; new threads have none. */
+	if (thread->parent_death_signal || t == t->process->threads[0])
+		dn_batch_call(b, "set the parent death signal", SYS_prctl, PR_SET_PDEATHSIG,
+			      thread->parent_death_signal);
 	return 0;
 }
 

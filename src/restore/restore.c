@@ -90,29 +90,6 @@ static int check_ids(struct dn_restore *r, bool patient, struct dn_error *err)
 
 /* ---- finish ---- */
 
-static int each(struct dn_restore *r, enum dn_task_scope scope, enum dn_restore_stage stage, struct dn_error *err)
-{
-	size_t n;
-	struct dn_image_process *p = dn_image_processes(r->image, &n);
-	int k = 0;
-
-	for (size_t i = 0; i < n && k == 0; i++) {
-		struct dn_process *seed = r->seeds[i];
-		if (p[i].process->state == DN__PROCESS__STATE__ZOMBIE)
-			continue;
-		size_t threads = scope == DN_SCOPE_PROCESS ? 1 : seed->thread_count;
-		for (size_t j = 0; j < threads && k == 0; j++)
-			k = dn_task_restore(r, seed->threads[j], scope, stage, p[i].process, p[i].threads[j], err);
-	}
-	return k;
-}
-
-static int stage(struct dn_restore *r, enum dn_restore_stage s, struct dn_error *err)
-{
-	int k = each(r, DN_SCOPE_PROCESS, s, err);
-	return k < 0 ? k : each(r, DN_SCOPE_THREAD, s, err);
-}
-
 typedef int seed_step(struct dn_restore *r, size_t i, const struct dn_image_process *p, struct dn_error *err);
 
 static int for_living(struct dn_restore *r, seed_step *step, struct dn_error *err)
@@ -125,6 +102,28 @@ static int for_living(struct dn_restore *r, seed_step *step, struct dn_error *er
 		if (p[i].process->state != DN__PROCESS__STATE__ZOMBIE)
 			k = step(r, i, &p[i], err);
 	return k;
+}
+
+static int attributes(struct dn_restore *r, enum dn_restore_stage stage, enum dn_task_scope scope, struct dn_error *err)
+{
+	size_t n;
+	struct dn_image_process *p = dn_image_processes(r->image, &n);
+	int k = 0;
+
+	for (size_t i = 0; i < n && k == 0; i++) {
+		if (p[i].process->state == DN__PROCESS__STATE__ZOMBIE)
+			continue;
+		k = scope == DN_SCOPE_PROCESS
+			    ? dn_task_restore(r, r->seeds[i], stage, p[i].process, err)
+			    : dn_task_restore_threads(r, r->seeds[i], stage, p[i].process, p[i].threads, err);
+	}
+	return k;
+}
+
+static int stage(struct dn_restore *r, enum dn_restore_stage s, struct dn_error *err)
+{
+	int k = attributes(r, s, DN_SCOPE_PROCESS, err);
+	return k < 0 ? k : attributes(r, s, DN_SCOPE_THREAD, err);
 }
 
 static int add_threads(struct dn_restore *r, size_t i, const struct dn_image_process *p, struct dn_error *err)

@@ -231,9 +231,9 @@ void pair_capture(const struct pair_subject *s, struct pair_state *ret)
 	}
 	attach(p);
 	if (r == 0)
-		r = dn_task_capture(&c, p->threads[0], DN_SCOPE_PROCESS, ret->process, NULL, &err);
-	for (int i = 0; i < s->threads && r == 0; i++)
-		r = dn_task_capture(&c, p->threads[i], DN_SCOPE_THREAD, ret->process, ret->threads[i], &err);
+		r = dn_task_capture(&c, p, ret->process, &err);
+	if (r == 0)
+		r = dn_task_capture_threads(&c, p, ret->process, ret->threads, &err);
 	dn_task_capture_finish(&c);
 	let_go(p);
 	if (r < 0)
@@ -251,10 +251,9 @@ int pair_restore(const struct pair_subject *s, const struct pair_state *state, s
 
 	attach(p);
 	for (enum dn_restore_stage stage = 0; stage < DN_STAGE_COUNT && k == 0; stage++) {
-		k = dn_task_restore(&r, p->threads[0], DN_SCOPE_PROCESS, stage, state->process, NULL, err);
-		for (int i = 0; i < s->threads && k == 0; i++)
-			k = dn_task_restore(&r, p->threads[i], DN_SCOPE_THREAD, stage, state->process,
-					    state->threads[i], err);
+		k = dn_task_restore(&r, p, stage, state->process, err);
+		if (k == 0)
+			k = dn_task_restore_threads(&r, p, stage, state->process, state->threads, err);
 	}
 	dn_task_restore_finish(&r);
 	let_go(p);
