@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # awk.sh - awk, both of Debian's, with arrays, a command to read from and one to write to
+# timeout: 240
 . "$(dirname "$0")/lib.sh"
 needs mawk gawk sort
 

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # bash.sh - a shell script with pipelines, background jobs, subshells, process substitution and traps
+# timeout: 240
 . "$(dirname "$0")/lib.sh"
 needs bash awk sort
 

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # gcc.sh - make runs two compilers at a time, over some of the sources of these tests
+# timeout: 240
 . "$(dirname "$0")/lib.sh"
 needs gcc make
 [ -d "$TESTS/programs" ] || exit 1

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # gzip.sh - gzip packs, into a pipe, from which another gzip unpacks
+# timeout: 240
 . "$(dirname "$0")/lib.sh"
 needs gzip gcc
 

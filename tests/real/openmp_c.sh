@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # openmp_c.sh - a C program with OpenMP: heat in a plate, and a sieve
+# timeout: 240
 . "$(dirname "$0")/lib.sh"
 needs gcc
 

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # openmp_fortran.sh - a Fortran program with OpenMP: bodies that attract each other
+# timeout: 240
 . "$(dirname "$0")/lib.sh"
 needs gfortran
 

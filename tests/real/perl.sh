@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # perl.sh - Perl with hashes, regular expressions, children and pipes between them
+# timeout: 240
 . "$(dirname "$0")/lib.sh"
 needs perl
 

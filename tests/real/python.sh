@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # python.sh - Python with threads, queues and NumPy
+# timeout: 240
 . "$(dirname "$0")/lib.sh"
 needs /usr/bin/python3
 /usr/bin/python3 -c 'import numpy' 2> /dev/null || {

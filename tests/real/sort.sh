@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # sort.sh - sort with temporary files and two threads
+# timeout: 240
 . "$(dirname "$0")/lib.sh"
 needs sort awk
 

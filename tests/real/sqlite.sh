@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # sqlite.sh - SQLite writes transactions, with a rollback journal and with a write-ahead log
+# timeout: 240
 . "$(dirname "$0")/lib.sh"
 needs sqlite3
 

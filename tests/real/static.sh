@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # static.sh - a statically linked C program without threads
+# timeout: 240
 . "$(dirname "$0")/lib.sh"
 needs gcc
 

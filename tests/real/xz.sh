@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # xz.sh - xz with two threads compresses a compiler
+# timeout: 240
 . "$(dirname "$0")/lib.sh"
 needs xz gcc
 
