@@ -70,10 +70,11 @@ static int check_namespaces(pid_t pid, bool is_root, struct dn_error *err)
 		r = read_namespaces(pid, its, err);
 	for (size_t i = 0; r == 0 && i < DN_ARRAY_LEN(namespaces); i++)
 		if (own[i] && own[i] != its[i])
-			return dn_error_refuse(err,
-					       "process %d lives in another %s namespace than dunlin: run dunlin inside "
-					       "it (nsenter --target %d --all dunlin checkpoint ...)",
-					       pid, namespaces[i], pid);
+			return dn_error_refuse(
+				err,
+				"process %d lives in another %s namespace than dunlin: run dunlin inside "
+				"it (nsenter --target %d --all dunlin checkpoint ...)",
+				pid, namespaces[i], pid);
 	return r;
 }
 
@@ -113,10 +114,11 @@ static int check_status(struct dn_process *p, struct dn_error *err)
 	if (p->zombie)
 		return 0;
 	if (tracer && atoi(tracer) > 0)
-		return dn_error_refuse(err,
-				       "process %d is being traced by process %d (a debugger, strace, or another dunlin): "
-				       "end that first",
-				       p->pid, atoi(tracer));
+		return dn_error_refuse(
+			err,
+			"process %d is being traced by process %d (a debugger, strace, or another dunlin): "
+			"end that first",
+			p->pid, atoi(tracer));
 	if (seccomp && atoi(seccomp) != 0)
 		return dn_error_refuse(err, "process %d has seccomp %s, which cannot be captured yet", p->pid,
 				       atoi(seccomp) == 1 ? "strict mode" : "filters");
@@ -126,7 +128,10 @@ static int check_status(struct dn_process *p, struct dn_error *err)
 /* Things that threads share but separate processes hardly ever do. */
 static int check_sharing(struct dn_process *p, struct dn_error *err)
 {
-	static const struct { int type; const char *what; } kinds[] = {
+	static const struct {
+		int type;
+		const char *what;
+	} kinds[] = {
 		{ KCMP_VM, "its memory (CLONE_VM)" },
 		{ KCMP_FILES, "its descriptors (CLONE_FILES)" },
 		{ KCMP_FS, "its working directory (CLONE_FS)" },
@@ -204,7 +209,8 @@ static int hold_one(struct dn_capture *c, size_t i, struct dn_error *err)
 }
 
 /* Children of one thread; *ret_new counts those that were not known. */
-static int meet_children_of(struct dn_capture *c, struct dn_process *p, pid_t tid, size_t *ret_new, struct dn_error *err)
+static int meet_children_of(struct dn_capture *c, struct dn_process *p, pid_t tid, size_t *ret_new,
+			    struct dn_error *err)
 {
 	_cleanup_text_ struct dn_text t = {};
 	int r = dn_read_text(&t, err, "/proc/%d/task/%d/children", p->pid, tid);
@@ -216,8 +222,8 @@ static int meet_children_of(struct dn_capture *c, struct dn_process *p, pid_t ti
 		if (end == at)
 			break;
 		if (child <= 0 || child == getpid())
-			return dn_error_say(err, -EINVAL, "dunlin itself runs below process %d: start it from elsewhere",
-					    p->pid);
+			return dn_error_say(err, -EINVAL,
+					    "dunlin itself runs below process %d: start it from elsewhere", p->pid);
 		if (dn_capture_process(c, child))
 			continue;
 		r = dn_capture_cancelled(c, err);
@@ -285,7 +291,8 @@ int dn_tree_hold(struct dn_capture *c, pid_t root, struct dn_error *err)
 		return dn_error_refuse(err, "dunlin itself runs below process %d: start it from elsewhere", root);
 	int r = meet(c, root, NULL, err);
 	if (r == 0 && c->processes[0]->zombie)
-		r = dn_error_say(err, -ESRCH, "process %d has ended already (a zombie that waits for its parent)", root);
+		r = dn_error_say(err, -ESRCH, "process %d has ended already (a zombie that waits for its parent)",
+				 root);
 	size_t fresh = 1;
 	while (r == 0 && fresh > 0)
 		r = one_pass(c, &fresh, err);
@@ -336,7 +343,8 @@ int dn_tree_kill(struct dn_capture *c, struct dn_error *err)
 				said = true;
 			}
 			if (ms > GONE_MS) {
-				dn_warn("process %d has ended, but its parent has not taken note of it: its id stays in use "
+				dn_warn("process %d has ended, but its parent has not taken note of it: its id stays "
+					"in use "
 					"until it does",
 					c->processes[i]->pid);
 				return 0;

@@ -80,8 +80,8 @@ static void print_result(const struct arguments *a, const struct dn_stats *s)
 		dn_json_object_end(&j);
 		dn_json_finish(&j);
 	} else if (a->cli.verbosity > 0 || (a->cli.verbosity == 0 && isatty(STDERR_FILENO))) {
-		fprintf(stderr, "dunlin: process %d and what is below it (%u in all, %u threads): %s in %.0f ms, %s\n", a->pid,
-			s->processes, s->threads, dn_cli_size(s->bytes), (double)s->total_ns / 1e6,
+		fprintf(stderr, "dunlin: process %d and what is below it (%u in all, %u threads): %s in %.0f ms, %s\n",
+			a->pid, s->processes, s->threads, dn_cli_size(s->bytes), (double)s->total_ns / 1e6,
 			a->options.kill ? "ended" : "runs on");
 	}
 }
@@ -95,9 +95,16 @@ static void cancel(int sig)
 
 int dn_cmd_checkpoint(int argc, char **argv)
 {
-	static const struct argp argp = { options, parse, "PID -o IMAGE",
-					  "Capture process PID and all processes below it into the file IMAGE. The program "
-					  "goes on running unless --kill is given.", NULL, NULL, NULL };
+	static const struct argp argp = {
+		options,
+		parse,
+		"PID -o IMAGE",
+		"Capture process PID and all processes below it into the file IMAGE. The program "
+		"goes on running unless --kill is given.",
+		NULL,
+		NULL,
+		NULL
+	};
 	struct arguments a = { .options = DN_CHECKPOINT_OPTIONS_INIT };
 	struct dn_stats stats = {};
 	struct dn_error err = {};

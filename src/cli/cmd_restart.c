@@ -23,7 +23,8 @@ enum { KEY_DETACH = 0x2000, KEY_ROLLBACK, KEY_WORKERS };
 static const struct argp_option options[] = {
 	{ "detach", KEY_DETACH, NULL, 0, "Return as soon as the program runs", 0 },
 	{ "rollback-files", KEY_ROLLBACK, NULL, 0,
-	  "Cut files that the program was writing, and that have grown since, back to their size at the checkpoint", 0 },
+	  "Cut files that the program was writing, and that have grown since, back to their size at the checkpoint",
+	  0 },
 	{ "workers", KEY_WORKERS, "N", 0, "Threads that copy memory (one per processor, at most 4)", 0 },
 	{},
 };
@@ -122,16 +123,23 @@ static void print_result(const struct arguments *a, const struct dn_stats *s, pi
 		dn_json_finish(&j);
 		fflush(stdout);
 	} else if (a->cli.verbosity > 0) {
-		fprintf(stderr, "dunlin: process %d runs again (%u in all, %u threads), after %.0f ms\n", pid, s->processes,
-			s->threads, (double)s->total_ns / 1e6);
+		fprintf(stderr, "dunlin: process %d runs again (%u in all, %u threads), after %.0f ms\n", pid,
+			s->processes, s->threads, (double)s->total_ns / 1e6);
 	}
 }
 
 int dn_cmd_restart(int argc, char **argv)
 {
-	static const struct argp argp = { options, parse, "IMAGE",
-					  "Bring the program in IMAGE back to life ('-': standard input). In the foreground, "
-					  "dunlin passes signals on to it and ends with its exit status.", NULL, NULL, NULL };
+	static const struct argp argp = {
+		options,
+		parse,
+		"IMAGE",
+		"Bring the program in IMAGE back to life ('-': standard input). In the foreground, "
+		"dunlin passes signals on to it and ends with its exit status.",
+		NULL,
+		NULL,
+		NULL
+	};
 	struct arguments a = { .options = DN_RESTART_OPTIONS_INIT };
 	struct dn_stats stats = {};
 	struct dn_error err = {};

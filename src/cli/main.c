@@ -17,7 +17,7 @@ static const struct {
 	{ "inspect", dn_cmd_inspect, "IMAGE", "show what is inside an image" },
 	{ "verify", dn_cmd_verify, "IMAGE", "check every checksum of an image, start nothing" },
 	{ "doctor", dn_cmd_doctor, "", "what this host and kernel support, and what is missing" },
-	{ },
+	{},
 };
 
 static int usage(FILE *out, int status)

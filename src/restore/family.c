@@ -27,9 +27,9 @@ struct family {
 	struct dn_restore *r;
 	struct dn_image_process *p;
 	size_t n;
-	size_t *parent;	   /* index, SIZE_MAX for the root */
-	pid_t *birth;	   /* the session it is born in, 0: outside */
-	bool *leads_now;   /* setsid() was called */
+	size_t *parent;	 /* index, SIZE_MAX for the root */
+	pid_t *birth;	 /* the session it is born in, 0: outside */
+	bool *leads_now; /* setsid() was called */
 };
 
 #define NONE SIZE_MAX
@@ -110,7 +110,7 @@ static size_t member_of_session(struct family *f, pid_t sid, size_t parent)
 			continue;
 		if ((pid_t)f->p[i].process->pid == sid && !f->leads_now[i])
 			continue;
-		for (size_t a = f->parent[i]; ; a = f->parent[a]) {
+		for (size_t a = f->parent[i];; a = f->parent[a]) {
 			if (a == parent)
 				return i;
 			if (a == NONE)
@@ -275,7 +275,8 @@ static int form_groups(struct family *f, struct dn_error *err)
 		if (done[i])
 			continue;
 		if (m->pgid_outside)
-			r = session(f, i) == 0 && !(i == 0 && f->r->options->detach) ? join_group(f, i, own_group, err) : 0;
+			r = session(f, i) == 0 && !(i == 0 && f->r->options->detach) ? join_group(f, i, own_group, err)
+										     : 0;
 		else if ((pid_t)m->pgid == session(f, i) || index_of(f, m->pgid) != NONE)
 			r = join_group(f, i, (pid_t)m->pgid, err);
 		else
@@ -332,8 +333,8 @@ int dn_family_stop(struct dn_restore *r, struct dn_error *err)
 		/* SIGSTOP always works; which signal it was shows only to a parent that has not asked yet. */
 		k = dn_seed_stop(r->seeds[i], m->stop_unreported ? (int)m->stop_signal : SIGSTOP, err);
 		if (k == 0 && parent && !m->stop_unreported)
-			k = dn_remote_call(parent->threads[0]->remote, "take note of a stopped child", NULL, err, SYS_waitid,
-					   (const uint64_t[6]){ P_PID, m->pid, 0, WSTOPPED | WNOHANG });
+			k = dn_remote_call(parent->threads[0]->remote, "take note of a stopped child", NULL, err,
+					   SYS_waitid, (const uint64_t[6]){ P_PID, m->pid, 0, WSTOPPED | WNOHANG });
 	}
 	return k;
 }

@@ -23,7 +23,8 @@ int dn_seed_request_stop(struct dn_process *seed, struct dn_error *err)
 /* The arena unmaps itself: the thread is caught at the exit of the call, before it could miss the code. */
 int dn_seed_begin_unmap(struct dn_process *seed, struct dn_error *err)
 {
-	const unsigned char *syscall_at = memmem(dn_loop_code, (size_t)(dn_loop_code_end - dn_loop_code), "\x0f\x05", 2);
+	const unsigned char *syscall_at =
+		memmem(dn_loop_code, (size_t)(dn_loop_code_end - dn_loop_code), "\x0f\x05", 2);
 	uint64_t gadget = seed->arena->remote + (uint64_t)(syscall_at - dn_loop_code);
 	const uint64_t args[6] = { seed->arena->remote, seed->arena->size };
 	struct dn_thread *leader = seed->threads[0];

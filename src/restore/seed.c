@@ -25,7 +25,7 @@
 #define TOP 0x7ffffffff000ULL /* TASK_SIZE with four-level page tables */
 #define HOLE_FIRST 0x10000000000ULL
 #define HOLE_MARGIN (16ULL << 20) /* stacks below grow, mappings above want guard gaps */
-#define MFD_EXEC_FLAG 0x0010U	   /* Linux 6.3 */
+#define MFD_EXEC_FLAG 0x0010U	  /* Linux 6.3 */
 
 /* ---- the arena ---- */
 
@@ -124,7 +124,8 @@ static void __attribute__((noreturn)) be_a_seed(pid_t parent, uint32_t *ready)
 	if (getppid() != parent)
 		syscall(SYS_exit_group, 1);
 	if (__rseq_size)
-		syscall(SYS_rseq, (char *)__builtin_thread_pointer() + __rseq_offset, 32, RSEQ_FLAG_UNREGISTER, RSEQ_SIG);
+		syscall(SYS_rseq, (char *)__builtin_thread_pointer() + __rseq_offset, 32, RSEQ_FLAG_UNREGISTER,
+			RSEQ_SIG);
 	stack_t none = { .ss_flags = SS_DISABLE };
 	syscall(SYS_sigaltstack, &none, NULL);
 	__atomic_store_n(ready, 1, __ATOMIC_SEQ_CST);
@@ -142,9 +143,10 @@ static int pid_error(pid_t pid, int code, struct dn_error *err)
 	if (code == -EEXIST)
 		return dn_error_say(err, code, "id %d is still in use as a thread, process group or session", pid);
 	if (code == -EPERM)
-		return dn_error_say(err, code,
-				    "no permission to choose process ids: restart as root, or inside a pid namespace that "
-				    "you own (unshare --user --pid --fork --map-root-user --mount-proc)");
+		return dn_error_say(
+			err, code,
+			"no permission to choose process ids: restart as root, or inside a pid namespace that "
+			"you own (unshare --user --pid --fork --map-root-user --mount-proc)");
 	if (code == -EINVAL)
 		return dn_error_say(err, code, "process id %d is not possible here: see /proc/sys/kernel/pid_max", pid);
 	return dn_error_set(err, code, "cannot create process %d", pid);
@@ -258,8 +260,8 @@ int dn_seed_empty(struct dn_restore *r, struct dn_process *seed, struct dn_error
 
 #define THREADS_AT_ONCE 200 /* their arguments fit the leader's slot */
 
-static int add_threads(struct dn_restore *r, struct dn_process *seed, const struct dn_image_process *image, size_t first,
-		       size_t n, struct dn_error *err)
+static int add_threads(struct dn_restore *r, struct dn_process *seed, const struct dn_image_process *image,
+		       size_t first, size_t n, struct dn_error *err)
 {
 	const uint64_t flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM;
 	size_t calls[THREADS_AT_ONCE];

@@ -32,8 +32,8 @@ static void own(struct dn_arena *a)
 	if (!robust.list.next) {
 		syscall(SYS_get_robust_list, 0, &previous_robust, &previous_robust_size);
 		robust.list.next = &robust.list;
-		robust.futex_offset =
-			(long)offsetof(struct dn_arena_header, owner) - (long)offsetof(struct dn_arena_header, robust_next);
+		robust.futex_offset = (long)offsetof(struct dn_arena_header, owner) -
+				      (long)offsetof(struct dn_arena_header, robust_next);
 		syscall(SYS_set_robust_list, &robust, sizeof(robust));
 	}
 	h->owner = (uint32_t)gettid() | FUTEX_WAITERS;

@@ -9,7 +9,7 @@
 #define DN_ARENA_CODE 4096UL
 #define DN_ARENA_HEADER 4096UL
 #define DN_THREAD_SLOT 4096UL
-#define DN_LEADER_SLOT \
+#define DN_LEADER_SLOT                                                                                                 \
 	DN_ALIGN_UP(DN_SLOT_RECORDS + DN_LEADER_SLOT_CALLS * DN_RECORD_SIZE + DN_LEADER_SLOT_DATA, 4096UL)
 
 struct dn_arena {
@@ -23,10 +23,10 @@ struct dn_arena {
 /* One thread's way to run system calls for dunlin. */
 struct dn_remote {
 	struct dn_thread *thread;
-	struct dn_slot *slot;	/* local */
+	struct dn_slot *slot; /* local */
 	uint64_t slot_remote;
 	size_t slot_size, call_max;
-	bool serving;		/* in the loop, not ptrace-stopped */
+	bool serving; /* in the loop, not ptrace-stopped */
 };
 
 /* How large an arena for that many processes and threads (leaders included) is. */

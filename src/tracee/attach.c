@@ -41,7 +41,9 @@
 struct dn_surroundings {
 	uint64_t syscall_at, sigreturn_at; /* gadgets, 0: none */
 	uint64_t stack_start, stack_end;   /* [stack] */
-	struct { uint64_t start, end; } left[8]; /* what a killed dunlin left */
+	struct {
+		uint64_t start, end;
+	} left[8]; /* what a killed dunlin left */
 	size_t left_count;
 };
 
@@ -153,10 +155,10 @@ struct bootstrap {
 	struct dn_surroundings *around;
 	uint64_t sp; /* for the gadget: the frame */
 	uint64_t name;
-	bool borrowed;	/* the thread's registers are not its own */
+	bool borrowed;				/* the thread's registers are not its own */
 	enum { IDLE, TO_ENTRY, TO_EXIT } phase; /* of a call that is under way */
 	long nr, result;
-	int fd;		/* the arena's memfd in the process, -1: none */
+	int fd; /* the arena's memfd in the process, -1: none */
 };
 
 static bool on_stack(const struct dn_thread *t, const struct dn_surroundings *s)
@@ -341,15 +343,19 @@ static void create_arguments(const struct bootstrap *b, uint64_t args[6])
 /* Never writable and executable at once: code in the first page, the rest, mapped over it, is data. */
 static void map_code_arguments(const struct bootstrap *b, uint64_t args[6])
 {
-	const uint64_t a[6] = { 0, b->process->arena->size, PROT_READ | PROT_EXEC, MAP_SHARED | MAP_POPULATE,
-				(uint64_t)b->fd, 0 };
+	const uint64_t a[6] = {
+		0, b->process->arena->size, PROT_READ | PROT_EXEC, MAP_SHARED | MAP_POPULATE, (uint64_t)b->fd, 0
+	};
 	memcpy(args, a, sizeof(a));
 }
 
 static void map_data_arguments(const struct bootstrap *b, uint64_t args[6])
 {
-	const uint64_t a[6] = { b->process->arena->remote + DN_ARENA_CODE, b->process->arena->size - DN_ARENA_CODE,
-				PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED | MAP_POPULATE, (uint64_t)b->fd,
+	const uint64_t a[6] = { b->process->arena->remote + DN_ARENA_CODE,
+				b->process->arena->size - DN_ARENA_CODE,
+				PROT_READ | PROT_WRITE,
+				MAP_SHARED | MAP_FIXED | MAP_POPULATE,
+				(uint64_t)b->fd,
 				DN_ARENA_CODE };
 	memcpy(args, a, sizeof(a));
 }
@@ -407,8 +413,9 @@ static int let_stragglers_home(struct dn_process *p, const struct dn_surrounding
 		struct dn_thread *t = p->threads[i];
 		for (int tries = 0; inside_leftover(t, s); tries++) {
 			if (tries == STRAGGLER_TRIES)
-				return dn_error_say(err, -EBUSY, "thread %d of process %d is in the hands of another dunlin",
-						    t->tid, p->pid);
+				return dn_error_say(err, -EBUSY,
+						    "thread %d of process %d is in the hands of another dunlin", t->tid,
+						    p->pid);
 			int r = dn_thread_continue(t, 0, err);
 			nanosleep(&(struct timespec){ .tv_nsec = 200000L << DN_MIN(tries, 8) }, NULL);
 			if (r == 0)
@@ -497,8 +504,9 @@ static int begin_serving(struct bootstrap *b, struct dn_error *err)
 		r = dn_remote_new(p->arena, p->threads[i], i == 0, true, err);
 	for (size_t i = 0; i < p->thread_count && r == 0; i++)
 		r = dn_remote_start(p->threads[i]->remote, err);
-	return r < 0 ? r : dn_remote_call(p->threads[0]->remote, "close", NULL, err, SYS_close,
-					  (const uint64_t[6]){ (uint64_t)b->fd });
+	return r < 0 ? r
+		     : dn_remote_call(p->threads[0]->remote, "close", NULL, err, SYS_close,
+				      (const uint64_t[6]){ (uint64_t)b->fd });
 }
 
 int dn_processes_attach(struct dn_process **p, size_t n, struct dn_error *err)
@@ -550,8 +558,9 @@ static int unmap_arenas(struct dn_process **p, size_t n, struct dn_error *err)
 			long none;
 			uint64_t args[6] = { 0 };
 			unmap_arguments(&b[i], args);
-			r2 = b[i].thread->held ? gadget_call(&b[i], unmap.what, &none, r < 0 ? NULL : err, SYS_munmap, args)
-					       : 0;
+			r2 = b[i].thread->held
+				     ? gadget_call(&b[i], unmap.what, &none, r < 0 ? NULL : err, SYS_munmap, args)
+				     : 0;
 			r = r < 0 ? r : r2;
 		}
 	}

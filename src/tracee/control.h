@@ -88,8 +88,7 @@ int64_t dn_syscall_remaining(struct dn_thread *t);
 /* Makes regs such that the thread goes on as if it had not been held: an interrupted call is restarted,
  * a timed one with what is left of its timeout (scratch memory below the red zone is used for it).
  * kernel_knows: its restart block is intact, a call that it restarted already can be left to it. */
-void dn_thread_resume_regs(struct dn_thread *t, int64_t remaining_ns, bool kernel_knows,
-			   struct user_regs_struct *regs);
+void dn_thread_resume_regs(struct dn_thread *t, int64_t remaining_ns, bool kernel_knows, struct user_regs_struct *regs);
 /* Is the system call that the thread is in a timed one?  Used by dn_process_look. */
 bool dn_syscall_is_timed(long nr);
 /* The registers as an image keeps them: a call that the kernel restarted already goes by its own number again. */

@@ -31,10 +31,10 @@ enum unit { NO_TIMEOUT, MILLISECONDS, TIMESPEC };
 /* How a call takes its timeout, and whether a stop makes it return EINTR. */
 struct timed_call {
 	long nr;
-	int argument;	/* index of the timeout */
+	int argument; /* index of the timeout */
 	enum unit unit;
-	bool eintr;	/* returns EINTR after a mere stop */
-	int remainder;	/* argument where the kernel has put what is left, -1: none */
+	bool eintr;    /* returns EINTR after a mere stop */
+	int remainder; /* argument where the kernel has put what is left, -1: none */
 };
 
 static const struct timed_call calls[] = {
@@ -89,7 +89,8 @@ static void unmask_restarted(struct dn_thread *t, struct user_regs_struct *regs)
 	for (size_t i = sizeof(code) - 7; i > 0; i--) {
 		uint32_t nr;
 		memcpy(&nr, code + i + 1, sizeof(nr));
-		if (code[i] == 0xb8 && (nr == SYS_nanosleep || nr == SYS_clock_nanosleep || nr == SYS_poll || nr == SYS_futex)) {
+		if (code[i] == 0xb8 &&
+		    (nr == SYS_nanosleep || nr == SYS_clock_nanosleep || nr == SYS_poll || nr == SYS_futex)) {
 			regs->orig_rax = nr;
 			return;
 		}

@@ -28,7 +28,11 @@ struct sched_facts {
 /* CLOCK_MONOTONIC minus task clock, per processor.  Learned anew after a while: in between it may have
  * grown by as much as the time that has passed, which is taken off the estimate. */
 struct clocks {
-	struct { uint64_t learned_ns; bool usable; double offset_ms; } cpu[CPUS_MAX];
+	struct {
+		uint64_t learned_ns;
+		bool usable;
+		double offset_ms;
+	} cpu[CPUS_MAX];
 	cpu_set_t before;
 	bool moved;
 };
@@ -163,9 +167,9 @@ void dn_sleep_settle(struct dn_thread *t)
 void dn_sleep_hide_rest(struct dn_thread *t)
 {
 	struct user_regs_struct *regs = &t->regs;
-	bool same = (long)regs->orig_rax == SYS_nanosleep ? regs->rsi == t->rest_at
+	bool same = (long)regs->orig_rax == SYS_nanosleep	  ? regs->rsi == t->rest_at
 		    : (long)regs->orig_rax == SYS_clock_nanosleep ? regs->r10 == t->rest_at
-								   : (long)regs->orig_rax == SYS_restart_syscall;
+								  : (long)regs->orig_rax == SYS_restart_syscall;
 	if (t->rest_at && same && (long)regs->rax < 0)
 		dn_process_write(t->process, t->rest_at, t->rest, sizeof(t->rest), NULL);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* thread.c - stopping, continuing and changing single threads by ptrace */
-#include <errno.h>
 #include <elf.h>
+#include <errno.h>
 #include <sched.h>
 #include <sys/ptrace.h>
 #include <sys/uio.h>
@@ -12,7 +12,7 @@
 #include "base/util.h"
 #include "tracee/control.h"
 
-#define SPIN_NS 300000u	   /* a stop usually comes within 50 us: yield this long, then sleep */
+#define SPIN_NS 300000u	    /* a stop usually comes within 50 us: yield this long, then sleep */
 #define INTERRUPT_MS 10000u /* for threads that serve: they are in our own code */
 
 static int failed(struct dn_thread *t, const char *what, struct dn_error *err)
@@ -33,10 +33,11 @@ int dn_thread_seize(struct dn_thread *t, long options, struct dn_error *err)
 	if (dn_read_text(&status, NULL, "/proc/%d/task/%d/status", t->process->pid, t->tid) == 0) {
 		const char *tracer = dn_text_field(&status, "TracerPid");
 		if (tracer && atoi(tracer) > 0)
-			return dn_error_refuse(err,
-					       "process %d is being traced by process %d (a debugger, strace, or another "
-					       "dunlin): end that first",
-					       t->process->pid, atoi(tracer));
+			return dn_error_refuse(
+				err,
+				"process %d is being traced by process %d (a debugger, strace, or another "
+				"dunlin): end that first",
+				t->process->pid, atoi(tracer));
 	}
 	errno = -code;
 	failed(t, "take hold of", err);
@@ -98,10 +99,11 @@ int dn_thread_await_stop(struct dn_thread *t, unsigned int timeout_ms, struct dn
 		if (r == -ETIMEDOUT) {
 			struct dn_stat st = {};
 			dn_stat_read(t->process->pid, t->tid, &st, NULL);
-			return dn_error_say(err, -ETIMEDOUT,
-					    "thread %d of process %d did not stop within %u ms (it is in state %c: waiting "
-					    "in the kernel for a device, a frozen cgroup, or a vfork child); try again later",
-					    t->tid, t->process->pid, timeout_ms, st.state ? st.state : '?');
+			return dn_error_say(
+				err, -ETIMEDOUT,
+				"thread %d of process %d did not stop within %u ms (it is in state %c: waiting "
+				"in the kernel for a device, a frozen cgroup, or a vfork child); try again later",
+				t->tid, t->process->pid, timeout_ms, st.state ? st.state : '?');
 		}
 		if (r < 0 || WIFEXITED(status) || WIFSIGNALED(status)) {
 			t->held = false;
@@ -140,7 +142,8 @@ int dn_thread_check_running(struct dn_thread *t, struct dn_error *err)
 		return 0;
 	if (r < 0 || WIFEXITED(status) || WIFSIGNALED(status)) {
 		t->held = false;
-		return dn_error_say(err, -ESRCH, "thread %d of process %d was killed meanwhile", t->tid, t->process->pid);
+		return dn_error_say(err, -ESRCH, "thread %d of process %d was killed meanwhile", t->tid,
+				    t->process->pid);
 	}
 	int sig = WSTOPSIG(status), event = status >> 16;
 	if (event == PTRACE_EVENT_STOP) {
@@ -241,7 +244,8 @@ int dn_thread_await_syscall_stop(struct dn_thread *t, struct dn_error *err)
 		int r = wait_status(t, &status, INTERRUPT_MS);
 		if (r < 0 || WIFEXITED(status) || WIFSIGNALED(status)) {
 			t->held = r == -ETIMEDOUT;
-			return dn_error_say(err, r < 0 ? r : -ESRCH, "thread %d of process %d %s", t->tid, t->process->pid,
+			return dn_error_say(err, r < 0 ? r : -ESRCH, "thread %d of process %d %s", t->tid,
+					    t->process->pid,
 					    r == -ETIMEDOUT ? "does not answer" : "was killed meanwhile");
 		}
 		int sig = WSTOPSIG(status), event = status >> 16;

@@ -23,33 +23,33 @@ struct dn_thread {
 	uint64_t sigmask;
 	void *xsave;
 	uint32_t xsave_size;
-	int64_t asleep_ns;	/* how long it had been in its timed system call when held, -1: not in one */
-	uint64_t asleep_since;	/* dn_now_ns() when it fell asleep, 0: unknown */
-	uint64_t rest_at;	/* where the kernel will write what is left of the sleep, 0: nowhere */
-	unsigned char rest[16]; /* what stood there before */
-	long restarted_call;	/* restart_syscall: which call it probably is, 0: unknown */
+	int64_t asleep_ns;	  /* how long it had been in its timed system call when held, -1: not in one */
+	uint64_t asleep_since;	  /* dn_now_ns() when it fell asleep, 0: unknown */
+	uint64_t rest_at;	  /* where the kernel will write what is left of the sleep, 0: nowhere */
+	unsigned char rest[16];	  /* what stood there before */
+	long restarted_call;	  /* restart_syscall: which call it probably is, 0: unknown */
 	uint64_t asleep_switches; /* its context switches until then */
-	int64_t remaining_ns;	/* what was left of that call's timeout when held; -1: no timeout */
-	uint64_t held_at;	/* dn_now_ns() of the stop */
+	int64_t remaining_ns;	  /* what was left of that call's timeout when held; -1: no timeout */
+	uint64_t held_at;	  /* dn_now_ns() of the stop */
 	bool held;
-	struct dn_remote *remote;    /* NULL until dn_remote_attach */
+	struct dn_remote *remote; /* NULL until dn_remote_attach */
 };
 
 /* One process.  threads[0] is the leader. */
 struct dn_process {
 	pid_t pid;
-	int pidfd;		/* to signal it, and for pidfd_getfd */
-	int mem_fd;		/* /proc/PID/mem, read-write, opened on demand: dn_process_mem() */
+	int pidfd;		   /* to signal it, and for pidfd_getfd */
+	int mem_fd;		   /* /proc/PID/mem, read-write, opened on demand: dn_process_mem() */
 	struct dn_process *parent; /* NULL: the root */
 	pid_t ppid;
-	char state;		/* as in /proc/PID/stat before dunlin came: R S T Z ... */
-	int stop_signal;	/* group-stopped by this signal, 0: not stopped */
+	char state;	 /* as in /proc/PID/stat before dunlin came: R S T Z ... */
+	int stop_signal; /* group-stopped by this signal, 0: not stopped */
 	bool zombie;
-	bool held;		/* all threads are stopped */
+	bool held; /* all threads are stopped */
 	struct dn_thread **threads;
 	size_t thread_count, thread_cap;
 	struct dn_surroundings *around; /* where its own code makes system calls (attach.c) */
-	struct dn_arena *arena;	/* memory shared with the process while dunlin works on it */
+	struct dn_arena *arena;		/* memory shared with the process while dunlin works on it */
 };
 
 /* ---- remote system calls ----
@@ -74,7 +74,6 @@ struct dn_batch {
 	bool overflow;
 	const char *what[512]; /* DN_LEADER_SLOT_CALLS */
 };
-
 
 void dn_batch_begin(struct dn_batch *b, struct dn_remote *remote);
 

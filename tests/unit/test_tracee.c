@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
@@ -208,7 +208,8 @@ static void die_in_the_middle(pid_t pid, enum stage when)
 	pid_t holder = fork();
 	if (holder == 0) {
 		struct dn_process *p;
-		if (dn_process_new(pid, &p, NULL) < 0 || dn_process_look(p, NULL) < 0 || dn_process_hold(p, 5000, NULL) < 0)
+		if (dn_process_new(pid, &p, NULL) < 0 || dn_process_look(p, NULL) < 0 ||
+		    dn_process_hold(p, 5000, NULL) < 0)
 			_exit(1);
 		if (when != HELD && dn_processes_attach(&p, 1, NULL) < 0)
 			_exit(2);

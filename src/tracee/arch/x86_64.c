@@ -26,14 +26,9 @@ void dn_arch_restarted(struct user_regs_struct *regs)
 	switch (-(long)regs->rax) {
 	case ERESTARTSYS:
 	case ERESTARTNOINTR:
-	case ERESTARTNOHAND:
-		regs->rax = regs->orig_rax;
-		break;
-	case ERESTART_RESTARTBLOCK:
-		regs->rax = SYS_RESTART_SYSCALL;
-		break;
-	default:
-		return;
+	case ERESTARTNOHAND: regs->rax = regs->orig_rax; break;
+	case ERESTART_RESTARTBLOCK: regs->rax = SYS_RESTART_SYSCALL; break;
+	default: return;
 	}
 	regs->rip -= SYSCALL_LENGTH;
 }
@@ -85,11 +80,24 @@ size_t dn_arch_signal_frame(void *buf, size_t size, uint64_t at, const struct us
 	f->uc.uc_flags = UC_FP_XSTATE | UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS;
 	f->uc.uc_stack.ss_flags = 0x7777; /* invalid: leaves the alternate stack, which we do not know, alone */
 	const greg_t gregs[REG_CR2 + 1] = {
-		[REG_R8] = (greg_t)r.r8,   [REG_R9] = (greg_t)r.r9,	[REG_R10] = (greg_t)r.r10, [REG_R11] = (greg_t)r.r11,
-		[REG_R12] = (greg_t)r.r12, [REG_R13] = (greg_t)r.r13,	[REG_R14] = (greg_t)r.r14, [REG_R15] = (greg_t)r.r15,
-		[REG_RDI] = (greg_t)r.rdi, [REG_RSI] = (greg_t)r.rsi,	[REG_RBP] = (greg_t)r.rbp, [REG_RBX] = (greg_t)r.rbx,
-		[REG_RDX] = (greg_t)r.rdx, [REG_RAX] = (greg_t)r.rax,	[REG_RCX] = (greg_t)r.rcx, [REG_RSP] = (greg_t)r.rsp,
-		[REG_RIP] = (greg_t)r.rip, [REG_EFL] = (greg_t)r.eflags,
+		[REG_R8] = (greg_t)r.r8,
+		[REG_R9] = (greg_t)r.r9,
+		[REG_R10] = (greg_t)r.r10,
+		[REG_R11] = (greg_t)r.r11,
+		[REG_R12] = (greg_t)r.r12,
+		[REG_R13] = (greg_t)r.r13,
+		[REG_R14] = (greg_t)r.r14,
+		[REG_R15] = (greg_t)r.r15,
+		[REG_RDI] = (greg_t)r.rdi,
+		[REG_RSI] = (greg_t)r.rsi,
+		[REG_RBP] = (greg_t)r.rbp,
+		[REG_RBX] = (greg_t)r.rbx,
+		[REG_RDX] = (greg_t)r.rdx,
+		[REG_RAX] = (greg_t)r.rax,
+		[REG_RCX] = (greg_t)r.rcx,
+		[REG_RSP] = (greg_t)r.rsp,
+		[REG_RIP] = (greg_t)r.rip,
+		[REG_EFL] = (greg_t)r.eflags,
 		[REG_CSGSFS] = (greg_t)(r.cs | r.ss << 48),
 	};
 	memcpy(f->uc.uc_mcontext.gregs, gregs, sizeof(gregs));
@@ -137,6 +145,6 @@ long dn_arch_find_syscall(const unsigned char *code, size_t len)
 
 long dn_arch_find_sigreturn(const unsigned char *code, size_t len)
 {
-	long at = find(code, len, "\x48\xc7\xc0\x0f\x00\x00\x00\x0f\x05", 9); /* mov $15,%rax; syscall */
+	long at = find(code, len, "\x48\xc7\xc0\x0f\x00\x00\x00\x0f\x05", 9);	  /* mov $15,%rax; syscall */
 	return at >= 0 ? at : find(code, len, "\xb8\x0f\x00\x00\x00\x0f\x05", 7); /* mov $15,%eax; syscall */
 }
