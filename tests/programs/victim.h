@@ -23,6 +23,7 @@
  *	 * only: MODE...	no others but these
  *	 * refused: REGEX	dunlin must refuse it (exit status 3) with a message that matches
  *	 * stopped: yes		it stops itself after victim_ready(), to be continued in the end
+ *	 * fails: REGEX		the same with exit status 1: it may work at another moment
  *	 * unsettled: WHAT...	parts of the snapshot that the program itself changes while it waits
  *				(of those that `tests/snapshot` prints; "all" for all)
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* refuse_vfork.c - two processes in one address space, of which the parent waits for the child (vfork)
+/* vfork_waiting.c - a parent that waits in the kernel for the child of a vfork, where nobody can stop it
  *
- * refused: address space|memory|vfork
+ * fails: vfork
  */
 #include "victim.h"
 
