@@ -273,7 +273,8 @@ static int identify(struct dn_capture *c, const struct dn_file_probe *probe, uin
 		*ret_index = g->sorted[place];
 		return 0;
 	}
-	snprintf(path, sizeof(path), "/proc/%d/fd/%d", probe->process->pid, probe->number);
+	/* The duplicate's entry says the same, and has been in the kernel's cache since the one before. */
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", probe->fd);
 	ssize_t n = readlink(path, link, sizeof(link) - 1);
 	if (n < 0)
 		return dn_error_set(err, -errno, "cannot read %s", path);
@@ -380,17 +381,12 @@ static int ascending(const void *a, const void *b)
 	return *(const int *)a - *(const int *)b;
 }
 
-/* The numbers in /proc/PID/fd, sorted. */
-static int list_numbers(int dir, int **ret, size_t *ret_count)
+/* The numbers that are names in a folder, sorted. */
+static int list_numbers(DIR *d, int **ret, size_t *ret_count)
 {
-	DIR *d = fdopendir(dir);
 	size_t cap = 0, count = 0;
 	_cleanup_free_ int *numbers = NULL;
 
-	if (!d) {
-		close(dir);
-		return -errno;
-	}
 	errno = 0;
 	for (struct dirent *e; (e = readdir(d)); errno = 0) {
 		if (e->d_name[0] == '.')
@@ -401,10 +397,8 @@ static int list_numbers(int dir, int **ret, size_t *ret_count)
 		}
 		numbers[count++] = atoi(e->d_name);
 	}
-	int r = -errno;
-	closedir(d);
-	if (r < 0)
-		return r;
+	if (errno)
+		return -errno;
 	if (count)
 		qsort(numbers, count, sizeof(*numbers), ascending);
 	*ret = DN_STEAL(numbers);
@@ -445,19 +439,16 @@ int dn_files_capture(struct dn_capture *c, struct dn_process *p, Dn__Process *me
 		r = check_namespace(t, p, err);
 	if (r < 0)
 		return r;
-	snprintf(path, sizeof(path), "/proc/%d/fd", p->pid);
-	int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (dir < 0)
-		return dn_error_set(err, -errno, "cannot list %s", path);
-	r = list_numbers(dir, &numbers, &count);
-	if (r < 0)
-		return dn_error_set(err, r, "cannot list %s", path);
 	snprintf(path, sizeof(path), "/proc/%d/fdinfo", p->pid);
-	_cleanup_fd_ int fdinfo_dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fdinfo_dir < 0)
+	DIR *d = opendir(path);
+	if (!d)
 		return dn_error_set(err, -errno, "cannot open %s", path);
+	r = list_numbers(d, &numbers, &count);
+	if (r < 0)
+		dn_error_set(err, r, "cannot list %s", path);
 	for (size_t i = 0; i < count && r == 0; i++)
-		r = capture_descriptor(c, p, numbers[i], fdinfo_dir, &text, message, err);
+		r = capture_descriptor(c, p, numbers[i], dirfd(d), &text, message, err);
+	closedir(d);
 	return r;
 }
 
