@@ -25,14 +25,15 @@ int dn_error_refuse(struct dn_error *err, const char *fmt, ...) __attribute__((f
 int dn_error_wrap(struct dn_error *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #if defined(__clang_analyzer__) && !defined(DN_ERROR_IMPLEMENTATION) /* it cannot know that these never return 0 */
-#define DN_ERROR_CODE(code)                                                                                            \
+#define DN_ERROR_CODE(call, code)                                                                                      \
 	({                                                                                                             \
 		int code_ = (code);                                                                                    \
+		(void)(call);                                                                                          \
 		if (code_ >= 0)                                                                                        \
 			__builtin_unreachable();                                                                       \
 		code_;                                                                                                 \
 	})
-#define dn_error_set(err, code, ...) DN_ERROR_CODE(code)
-#define dn_error_say(err, code, ...) DN_ERROR_CODE(code)
-#define dn_error_refuse(err, ...) (-95) /* ENOTSUP */
+#define dn_error_set(err, code, ...) DN_ERROR_CODE(dn_error_set(err, code_, __VA_ARGS__), code)
+#define dn_error_say(err, code, ...) DN_ERROR_CODE(dn_error_say(err, code_, __VA_ARGS__), code)
+#define dn_error_refuse(err, ...) DN_ERROR_CODE(dn_error_refuse(err, __VA_ARGS__), -95 /* ENOTSUP */)
 #endif

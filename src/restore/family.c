@@ -54,6 +54,7 @@ static pid_t session(const struct family *f, size_t i)
 
 static int remote1(struct dn_process *seed, const char *what, struct dn_error *err, long nr, uint64_t a, uint64_t b)
 {
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): parents were created first */
 	return dn_remote_call(seed->threads[0]->remote, what, NULL, err, nr, (const uint64_t[6]){ a, b });
 }
 

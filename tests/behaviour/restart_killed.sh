@@ -42,6 +42,7 @@ for program in tree_deep threads_many tree_wide; do
 	began=$(date +%s%N)
 	restart_detached
 	took=$((($(date +%s%N) - began) / 1000000))
+	# shellcheck disable=SC2046 # a word for each
 	kill -9 $(cat "$folder/pids") 2> /dev/null
 	within 10 none_left || fail "$program: the restarted program does not die"
 	nothing=0 whole=0
@@ -60,6 +61,7 @@ for program in tree_deep threads_many tree_wide; do
 			snapshot after --across
 			check_clean after
 			compare before after
+			# shellcheck disable=SC2046 # a word for each
 			kill -9 $(cat "$folder/pids") 2> /dev/null
 			within 10 none_left || fail "$program: does not die"
 		fi
