@@ -84,6 +84,10 @@ static int write_info(struct dn_capture *c, struct dn_error *err)
 	info.page_size = DN_PAGE_SIZE;
 	info.xfeatures = xgetbv0();
 	info.xsave_size = c->processes[0]->threads[0]->xsave_size;
+	uint32_t features[DN_ARCH_FEATURE_WORDS];
+	dn_arch_features(features);
+	info.cpu_features = features;
+	info.n_cpu_features = DN_ARCH_FEATURE_WORDS;
 	int r = dn_vdso_hash(hash);
 	if (r == 0)
 		info.vdso_hash = (ProtobufCBinaryData){ sizeof(hash), hash };

@@ -38,6 +38,12 @@ static int check_processor(struct dn_restore *r, struct dn_error *err)
 	if (strcmp(info->architecture, "x86_64") != 0)
 		return dn_error_say(err, -ENOEXEC, "the image is of a program for %s processors, this one is x86_64",
 				    info->architecture);
+	char missing[512];
+	if (dn_arch_missing(info->cpu_features, info->n_cpu_features, missing, sizeof(missing)))
+		return dn_error_say(err, -ENOEXEC,
+				    "this processor lacks instructions that the program may use (%s): restart it on a "
+				    "processor like that of %s",
+				    missing, info->hostname);
 	if (info->page_size != DN_PAGE_SIZE)
 		return dn_error_say(err, -ENOEXEC, "the image has pages of %u bytes, this machine of %lu",
 				    info->page_size, DN_PAGE_SIZE);

@@ -57,6 +57,12 @@ static inline void dn_arch_pause(void)
 long dn_arch_find_syscall(const unsigned char *code, size_t len);
 long dn_arch_find_sigreturn(const unsigned char *code, size_t len);
 
+#define DN_ARCH_FEATURE_WORDS 5
+/* The instruction sets of this processor that programs use. */
+void dn_arch_features(uint32_t ret[DN_ARCH_FEATURE_WORDS]);
+/* Does this processor lack any of them?  Their names, separated by blanks. */
+bool dn_arch_missing(const uint32_t *wanted, size_t count, char *names, size_t size);
+
 /* ---- process parts ---- */
 
 int dn_process_new(pid_t pid, struct dn_process **ret, struct dn_error *err);
