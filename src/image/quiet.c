@@ -12,22 +12,44 @@
 #include <time.h>
 #include <unistd.h>
 
-static ssize_t write_once(int fd, const void *data, uint64_t len, int64_t offset)
+static void begin_quiet(sigset_t *ret_quiet, sigset_t *ret_old)
+{
+	sigemptyset(ret_quiet);
+	sigaddset(ret_quiet, SIGPIPE);
+	sigaddset(ret_quiet, SIGXFSZ);
+	pthread_sigmask(SIG_BLOCK, ret_quiet, ret_old);
+}
+
+/* code: the errno that the call failed with, 0 if it did not. */
+static void end_quiet(const sigset_t *quiet, const sigset_t *old, int code)
 {
 	const struct timespec now = {};
+
+	if (code == EPIPE || code == EFBIG)
+		while (sigtimedwait(quiet, NULL, &now) < 0 && errno == EINTR)
+			;
+	pthread_sigmask(SIG_SETMASK, old, NULL);
+}
+
+static ssize_t write_once(int fd, const void *data, uint64_t len, int64_t offset)
+{
 	sigset_t quiet, old;
 
-	sigemptyset(&quiet);
-	sigaddset(&quiet, SIGPIPE);
-	sigaddset(&quiet, SIGXFSZ);
-	pthread_sigmask(SIG_BLOCK, &quiet, &old);
+	begin_quiet(&quiet, &old);
 	ssize_t n = offset < 0 ? write(fd, data, len) : pwrite(fd, data, len, offset);
-	int code = errno;
-	if (n < 0 && (code == EPIPE || code == EFBIG))
-		while (sigtimedwait(&quiet, NULL, &now) < 0 && errno == EINTR)
-			;
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	int code = n < 0 ? errno : 0;
+	end_quiet(&quiet, &old, code);
 	return n < 0 ? -code : n;
+}
+
+int dn_truncate_quietly(int fd, uint64_t size)
+{
+	sigset_t quiet, old;
+
+	begin_quiet(&quiet, &old);
+	int code = ftruncate(fd, (off_t)size) < 0 ? errno : 0;
+	end_quiet(&quiet, &old, code);
+	return -code;
 }
 
 int dn_write_quietly(int fd, const void *data, uint64_t len, int64_t offset)

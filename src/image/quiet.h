@@ -8,3 +8,5 @@
  * largest size of a file, do not reach the caller: -EPIPE and -EFBIG do.  Waits where the descriptor does
  * not. */
 int dn_write_quietly(int fd, const void *data, uint64_t len, int64_t offset);
+/* ftruncate() without SIGXFSZ; 0 or -errno. */
+int dn_truncate_quietly(int fd, uint64_t size);

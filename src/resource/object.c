@@ -17,6 +17,7 @@
 #include "base/kernel.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "image/quiet.h"
 #include "resource/fileopen.h"
 #include "resource/filetable.h"
 #include "resource/message.h"
@@ -298,8 +299,9 @@ static int create_object(struct dn_restore *r, struct dn_open_object *o, struct 
 	}
 	if (fd < 0)
 		return fd;
-	if (ftruncate(fd, (off_t)m->size) < 0)
-		return dn_error_set(err, -errno, "cannot make %s %llu bytes long", m->name,
+	int k = dn_truncate_quietly(fd, m->size);
+	if (k < 0)
+		return dn_error_set(err, k, "cannot make %s %llu bytes long", m->name,
 				    (unsigned long long)m->size);
 	o->fd = dn_reopen(fd, O_PATH);
 	if (o->fd < 0)

@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 
 #include "base/util.h"
+#include "image/quiet.h"
 
 static struct robust_list_head robust;
 static struct robust_list_head *previous_robust;
@@ -69,8 +70,12 @@ int dn_arena_new(int fd, size_t size, uint64_t at, struct dn_arena **ret, struct
 	a->fd = fd;
 	a->size = size;
 	a->used = DN_ARENA_CODE + DN_ARENA_HEADER;
-	if (ftruncate(fd, (off_t)size) < 0 ||
-	    dn_pwrite_full(fd, dn_loop_code, (size_t)(dn_loop_code_end - dn_loop_code), 0) < 0)
+	int r = dn_truncate_quietly(fd, size);
+	if (r < 0) {
+		errno = -r;
+		goto fail;
+	}
+	if (dn_pwrite_full(fd, dn_loop_code, (size_t)(dn_loop_code_end - dn_loop_code), 0) < 0)
 		goto fail;
 	a->local = mmap((void *)at, size, PROT_READ | PROT_WRITE, MAP_SHARED | (at ? MAP_FIXED_NOREPLACE : 0), fd, 0);
 	if (a->local == MAP_FAILED)

@@ -7,7 +7,8 @@
 take()
 {
 	rm -f "$folder/here" "$folder/go"
-	setsid bash -c "$2" "$folder" < /dev/null > "$folder/output" 2>&1 &
+	# A shell starts what runs in the background with SIGINT and SIGQUIT ignored.
+	setsid env --default-signal bash -c "$2" "$folder" < /dev/null > "$folder/output" 2>&1 &
 	pid=$!
 	within 20 test -e "$folder/here" || fail "$1: not ready"
 	pause 0.1

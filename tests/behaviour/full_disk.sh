@@ -3,7 +3,7 @@
 # full_disk.sh - no room for the image: the program runs on, nothing stays behind
 . "$TESTS/lib.sh"
 
-mount -t tmpfs -o size=256k,mode=0777 none "$folder/images" || skip "cannot mount a tmpfs"
+mount -t tmpfs -o size=64k,mode=0777 none "$folder/images" || skip "cannot mount a tmpfs"
 for program in sleep_plain torture_compute tree_wide; do
 	start $program
 	checkpoint_fails 1 "no space left|disk|full"

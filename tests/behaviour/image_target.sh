@@ -4,8 +4,8 @@
 . "$TESTS/lib.sh"
 
 start sleep_plain
-checkpoint_fails 1 "no such file" checkpoint "$pid" -o "$folder/nowhere/image"
-checkpoint_fails 1 "directory" checkpoint "$pid" -o "$folder/images"
+checkpoint_fails 1 "no such file|no folder" checkpoint "$pid" -o "$folder/nowhere/image"
+checkpoint_fails 1 "folder|directory" checkpoint "$pid" -o "$folder/images"
 mount -t tmpfs -o size=64m,ro none "$folder/images" 2> /dev/null || skip "cannot mount a tmpfs"
 checkpoint_fails 1 "read-only"
 umount "$folder/images"

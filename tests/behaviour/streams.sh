@@ -3,19 +3,16 @@
 # streams.sh - standard streams that were pipes to the outside are joined to restart's own
 . "$TESTS/lib.sh"
 
-mkfifo "$folder/in"
 export folder
+# The writer of standard input goes on for as long as the program may read.
 (
-	setsid bash -c 'echo $BASHPID > $folder/pid; echo first; echo first error >&2
-		read -r line; echo "got $line"; read -r line; echo "got $line"; exit 5' < "$folder/in" 2> >(cat > "$folder/err1")
+	(echo one && exec sleep 1000) | setsid bash -c 'echo $BASHPID > $folder/pid; echo first; echo first error >&2
+		read -r line; echo "got $line"; read -r line; echo "got $line"; exit 5' 2> >(cat > "$folder/err1")
 ) | cat > "$folder/out1" &
-exec 4> "$folder/in"
-echo one >&4
 within 20 grep -q "got one" "$folder/out1" || fail "not ready"
 pause 0.1
 pid=$(cat "$folder/pid")
 dunlin checkpoint "$pid" -o "$image" --kill || fail "checkpoint ended with $?"
-exec 4>&-
 gone()
 {
 	[ ! -d "/proc/$pid" ]
