@@ -105,7 +105,7 @@ static int check_status(struct dn_process *p, struct dn_error *err)
 	if (r < 0)
 		return r;
 	const char *state = dn_text_field(&t, "State"), *seccomp = dn_text_field(&t, "Seccomp"),
-		   *tracer = dn_text_field(&t, "TracerPid");
+		   *tracer = dn_text_field(&t, "TracerPid"), *features = dn_text_field(&t, "x86_Thread_features");
 	p->state = state ? *state : '?';
 	p->zombie = p->state == 'Z' || p->state == 'X';
 	const char *threads = dn_text_field(&t, "Threads");
@@ -122,6 +122,9 @@ static int check_status(struct dn_process *p, struct dn_error *err)
 	if (seccomp && atoi(seccomp) != 0)
 		return dn_error_refuse(err, "process %d has seccomp %s, which cannot be captured yet", p->pid,
 				       atoi(seccomp) == 1 ? "strict mode" : "filters");
+	/* Words to the end of the line; "shstk" is one of them. */
+	if (features && strcspn(features, "\n") >= 5 && memmem(features, strcspn(features, "\n"), "shstk", 5))
+		return dn_error_refuse(err, "process %d has a shadow stack, which cannot be captured yet", p->pid);
 	return 0;
 }
 

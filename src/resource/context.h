@@ -19,9 +19,9 @@ struct dn_capture {
 	struct dn_image_writer *writer;
 	struct dn_process **processes; /* parents before children; [0] is the root; zombies too */
 	size_t process_count, process_cap;
-	struct dn_file_table *files;   /* NULL until the first descriptor */
-	struct dn_memory *memory;      /* memory/memory.h */
-	struct dn_task_memo *tasks;    /* NULL until needed */
+	struct dn_file_table *files; /* NULL until the first descriptor */
+	struct dn_memory *memory;    /* memory/memory.h */
+	struct dn_task_memo *tasks;  /* NULL until needed */
 };
 
 /* -EINTR once the caller does not want it any more. */
@@ -36,10 +36,10 @@ struct dn_restore {
 	struct dn_image *image;
 	struct dn_process **seeds; /* in the order of dn_image_processes(); NULL until created */
 	size_t seed_count;
-	struct dn_task_memo *tasks; /* NULL until needed */
-	struct dn_open_files *files; /* NULL until dn_files_check */
+	struct dn_task_memo *tasks;	  /* NULL until needed */
+	struct dn_open_files *files;	  /* NULL until dn_files_check */
 	struct dn_memory_restore *memory; /* memory/memory.h; NULL until dn_memory_check */
 	struct dn_arena *arena;		  /* shared by dunlin and all seeds */
 	uint64_t arena_start, arena_end;  /* the hole where every seed has dunlin's arena */
-	int standard[3];	   /* restart's own 0, 1, 2, moved out of the way; -1: closed */
+	int standard[3];		  /* restart's own 0, 1, 2, moved out of the way; -1: closed */
 };

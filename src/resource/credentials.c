@@ -119,6 +119,34 @@ static int credentials_parse(const struct dn_text *status, Dn__Credentials *c)
 	return r == 0 && (c->n_uids != 4 || c->n_gids != 4) ? -EINVAL : r;
 }
 
+/* Before the thread is made to call anything: a filter could kill it for that. */
+static int check_seccomp(const struct dn_text *status, const struct dn_thread *t, struct dn_error *err)
+{
+	const char *mode = dn_text_field(status, "Seccomp");
+
+	if (!mode || *mode == '0')
+		return 0;
+	return dn_error_refuse(err, "thread %d of process %d has seccomp %s, which cannot be captured yet", t->tid,
+			       t->process->pid, *mode == '1' ? "strict mode" : "filters");
+}
+
+static int credentials_look(struct dn_capture *c, struct dn_thread *t, Dn__Process *process, Dn__Thread *thread,
+			    struct dn_error *err)
+{
+	_cleanup_text_ struct dn_text status = {};
+	int r = dn_read_text(&status, err, "/proc/%d/task/%d/status", t->process->pid, t->tid);
+
+	if (r == 0)
+		r = check_seccomp(&status, t, err);
+	if (r < 0)
+		return r;
+	thread->credentials = dn_message_new(&dn__credentials__descriptor);
+	if (!thread->credentials)
+		return dn_task_no_memory(t, err);
+	r = credentials_parse(&status, thread->credentials);
+	return r < 0 ? dn_error_set(err, r, "cannot understand /proc/%d/task/%d/status", t->process->pid, t->tid) : 0;
+}
+
 static int credentials_ask(struct dn_thread *t, struct dn_batch *b, struct dn_error *err)
 {
 	dn_batch_call(b, "ask for the securebits", SYS_prctl, PR_GET_SECUREBITS);
@@ -128,17 +156,6 @@ static int credentials_ask(struct dn_thread *t, struct dn_batch *b, struct dn_er
 static int credentials_take(struct dn_capture *c, struct dn_thread *t, const struct dn_batch *b, size_t first,
 			    void *local, Dn__Process *process, Dn__Thread *thread, struct dn_error *err)
 {
-	_cleanup_text_ struct dn_text status = {};
-	int r = dn_read_text(&status, err, "/proc/%d/task/%d/status", t->process->pid, t->tid);
-
-	if (r < 0)
-		return r;
-	thread->credentials = dn_message_new(&dn__credentials__descriptor);
-	if (!thread->credentials)
-		return dn_task_no_memory(t, err);
-	r = credentials_parse(&status, thread->credentials);
-	if (r < 0)
-		return dn_error_set(err, r, "cannot understand /proc/%d/task/%d/status", t->process->pid, t->tid);
 	thread->credentials->securebits = (uint32_t)dn_batch_result(b, first);
 	thread->keep_caps = thread->credentials->securebits & SECBIT_KEEP_CAPS ? 1 : 0;
 	return 0;
@@ -343,6 +360,7 @@ static int credentials_restore(struct dn_restore *r, struct dn_thread *t, struct
 const struct dn_task_driver dn_task_credentials = {
 	.name = "credentials",
 	.scope = DN_SCOPE_THREAD,
+	.look = credentials_look,
 	.ask = credentials_ask,
 	.take = credentials_take,
 	.stage = DN_STAGE_IDENTITY,

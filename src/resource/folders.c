@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include "base/util.h"
 #include "resource/message.h"
 #include "resource/tasks.h"
 
@@ -28,22 +29,27 @@ static int folders_take(struct dn_capture *c, struct dn_thread *t, const struct 
 	return r;
 }
 
-/* unshare(CLONE_FS) gives a thread a working directory and umask of its own. */
-static int own_folders_look(struct dn_capture *c, struct dn_thread *t, Dn__Process *process, Dn__Thread *thread,
-			    struct dn_error *err)
+/* unshare() gives a thread of its own what the others share. */
+static int unshared_look(struct dn_capture *c, struct dn_thread *t, Dn__Process *process, Dn__Thread *thread,
+			 struct dn_error *err)
 {
+	static const struct {
+		int type;
+		const char *what;
+	} kinds[] = {
+		{ KCMP_FS, "a working directory and umask of its own (unshare(CLONE_FS))" },
+		{ KCMP_FILES, "descriptors of its own (unshare(CLONE_FILES))" },
+	};
 	pid_t pid = t->process->pid;
 
-	if (t->tid == pid)
-		return 0;
-	long differs = syscall(SYS_kcmp, pid, t->tid, KCMP_FS, 0, 0);
-	if (differs < 0)
-		return dn_error_set(err, -errno, "cannot compare thread %d with its process %d", t->tid, pid);
-	if (differs)
-		return dn_error_refuse(err,
-				       "thread %d of process %d has a working directory and umask of its own "
-				       "(unshare(CLONE_FS)), which cannot be captured",
-				       t->tid, pid);
+	for (size_t i = 0; i < DN_ARRAY_LEN(kinds) && t->tid != pid; i++) {
+		long differs = syscall(SYS_kcmp, pid, t->tid, kinds[i].type, 0, 0);
+		if (differs < 0)
+			return dn_error_set(err, -errno, "cannot compare thread %d with its process %d", t->tid, pid);
+		if (differs)
+			return dn_error_refuse(err, "thread %d of process %d has %s, which cannot be captured", t->tid,
+					       pid, kinds[i].what);
+	}
 	return 0;
 }
 
@@ -87,8 +93,8 @@ const struct dn_task_driver dn_task_folders = {
 	.restore = folders_restore,
 };
 
-const struct dn_task_driver dn_task_own_folders = {
-	.name = "directories of a thread",
+const struct dn_task_driver dn_task_unshared = {
+	.name = "sharing",
 	.scope = DN_SCOPE_THREAD,
-	.look = own_folders_look,
+	.look = unshared_look,
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* process.c - umask, child subreaper, OOM score, huge pages on or off, membarrier, MDWE, dumpable
+/* process.c - umask, child subreaper, OOM score, core dump filter, huge pages, membarrier, MDWE, dumpable
  *
  * The small things that the kernel keeps for each process or address space.
  */
@@ -59,8 +59,12 @@ static int take_files(struct dn_thread *t, Dn__Process *process, struct dn_error
 		return dn_error_say(err, -EINVAL, "cannot find the umask in /proc/%d/status", t->process->pid);
 	process->umask = (uint32_t)strtoul(mask, NULL, 8);
 	r = dn_read_text(&text, err, "/proc/%d/oom_score_adj", t->process->pid);
+	if (r < 0)
+		return r;
+	process->oom_score_adj = (int32_t)strtol(text.data, NULL, 10);
+	r = dn_read_text(&text, err, "/proc/%d/coredump_filter", t->process->pid);
 	if (r == 0)
-		process->oom_score_adj = (int32_t)strtol(text.data, NULL, 10);
+		process->coredump_filter = (uint32_t)strtoul(text.data, NULL, 16);
 	return r;
 }
 
@@ -105,27 +109,39 @@ const struct dn_task_driver dn_task_huge_pages = {
 
 /* ---- restore: after memory ---- */
 
-static int oom_restore(struct dn_restore *r, struct dn_thread *t, const Dn__Process *process, struct dn_error *err)
+/* Writes a number to a file of /proc/PID if there is another.  -EACCES, -EPERM: may not, err is not set. */
+static int set_file(struct dn_thread *t, const char *name, long value, int base, struct dn_error *err)
 {
 	_cleanup_text_ struct dn_text text = {};
-	char path[64], value[16];
-	int k = dn_read_text(&text, err, "/proc/%d/oom_score_adj", t->process->pid);
+	char path[64], number[24];
+	int k = dn_read_text(&text, err, "/proc/%d/%s", t->process->pid, name);
 
-	if (k < 0)
+	if (k < 0 || strtol(text.data, NULL, base) == value)
 		return k;
-	if (strtol(text.data, NULL, 10) == process->oom_score_adj)
-		return 0;
-	snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", t->process->pid);
-	int n = snprintf(value, sizeof(value), "%d", process->oom_score_adj);
+	snprintf(path, sizeof(path), "/proc/%d/%s", t->process->pid, name);
+	int n = snprintf(number, sizeof(number), base == 16 ? "%#lx" : "%ld", value);
 	_cleanup_fd_ int fd = open(path, O_WRONLY | O_CLOEXEC);
-	k = fd < 0 ? -errno : dn_write_full(fd, value, (size_t)n);
-	if (k < 0 && k != -EACCES && k != -EPERM)
-		return dn_error_set(err, k, "cannot write %d to %s", process->oom_score_adj, path);
-	if (k < 0 && dn_task_say_once(r->tasks, DN_SAID_OOM))
-		dn_warn("process %d had OOM score adjustment %d, which this user may not give it here (that needs "
-			"CAP_SYS_RESOURCE): it has %ld",
-			t->process->pid, process->oom_score_adj, strtol(text.data, NULL, 10));
-	return 0;
+	k = fd < 0 ? -errno : dn_write_full(fd, number, (size_t)n);
+	return k < 0 && k != -EACCES && k != -EPERM ? dn_error_set(err, k, "cannot write %s to %s", number, path) : k;
+}
+
+static int set_files(struct dn_restore *r, struct dn_thread *t, const Dn__Process *process, struct dn_error *err)
+{
+	int k = set_file(t, "oom_score_adj", process->oom_score_adj, 10, err);
+
+	if (k == -EACCES || k == -EPERM) {
+		if (dn_task_say_once(r->tasks, DN_SAID_OOM))
+			dn_warn("process %d had OOM score adjustment %d, which this user may not give it here (that "
+				"needs "
+				"CAP_SYS_RESOURCE): it has dunlin's own",
+				t->process->pid, process->oom_score_adj);
+		k = 0;
+	}
+	if (k == 0)
+		k = set_file(t, "coredump_filter", (long)process->coredump_filter, 16, err);
+	return k == -EACCES || k == -EPERM
+		       ? dn_error_set(err, k, "cannot set the core dump filter of process %d", t->process->pid)
+		       : k;
 }
 
 static int process_restore(struct dn_restore *r, struct dn_thread *t, struct dn_batch *b, const Dn__Process *process,
@@ -137,7 +153,7 @@ static int process_restore(struct dn_restore *r, struct dn_thread *t, struct dn_
 	for (size_t i = 0; i < DN_ARRAY_LEN(membarrier_registrations); i++)
 		if (process->membarrier & membarrier_registrations[i])
 			dn_batch_call(b, "register for membarrier", SYS_membarrier, membarrier_registrations[i]);
-	return oom_restore(r, t, process, err);
+	return set_files(r, t, process, err);
 }
 
 const struct dn_task_driver dn_task_process = {

@@ -15,7 +15,7 @@ const struct dn_task_driver *const dn_task_drivers[] = {
 	&dn_task_huge_pages,
 	/* STATE */
 	&dn_task_folders,
-	&dn_task_own_folders,
+	&dn_task_unshared,
 	&dn_task_process,
 	&dn_task_thread,
 	&dn_task_scheduling,

@@ -29,6 +29,7 @@ enum dn_task_said {
 	DN_SAID_IO_PRIORITY,
 	DN_SAID_NUMA,
 	DN_SAID_OOM,
+	DN_SAID_DEATH,
 	DN_SAID_DUMPABLE,
 	DN_SAID_TIMER_CLOCK,
 	DN_SAID_LIMIT, /* and one for each resource after it */
@@ -67,7 +68,7 @@ int dn_task_no_memory(const struct dn_thread *t, struct dn_error *err);
 /* Is this the pending signal of an interval timer that can send it again?  Then queues that. */
 bool dn_timer_send_again(const Dn__Process *process, const siginfo_t *info, struct dn_batch *b);
 
-extern const struct dn_task_driver dn_task_huge_pages, dn_task_folders, dn_task_own_folders, dn_task_process,
+extern const struct dn_task_driver dn_task_huge_pages, dn_task_folders, dn_task_unshared, dn_task_process,
 	dn_task_thread, dn_task_scheduling, dn_task_signal_actions, dn_task_credentials, dn_task_stray_signals,
 	dn_task_posix_timers, dn_task_interval_timers, dn_task_shared_pending, dn_task_pending, dn_task_death_signal,
 	dn_task_limits, dn_task_memory_rights;

@@ -10,7 +10,8 @@
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 
-#include "base/proc.h"
+#include "base/kernel.h"
+#include "base/log.h"
 #include "base/util.h"
 #include "resource/message.h"
 #include "resource/tasks.h"
@@ -23,14 +24,14 @@
 
 struct thread_answer {
 	stack_t stack;
+	char comm[COMM_MAX];
 	uint64_t tid_address;
 	int32_t death_signal;
 };
 
 /* ---- capture ---- */
 
-static int thread_look(struct dn_capture *c, struct dn_thread *t, Dn__Process *process, Dn__Thread *thread,
-		       struct dn_error *err)
+static int look_rseq(struct dn_thread *t, Dn__Thread *thread, struct dn_error *err)
 {
 	/* A critical section that the thread was in has been aborted already, when it was held. */
 	struct __ptrace_rseq_configuration rseq = {};
@@ -48,6 +49,33 @@ static int thread_look(struct dn_capture *c, struct dn_thread *t, Dn__Process *p
 	return 0;
 }
 
+/* Programs that catch their own system calls would catch ours. */
+static int look_dispatch(struct dn_thread *t, struct dn_error *err)
+{
+	struct ptrace_sud_config sud = {};
+
+	if (ptrace(PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG, t->tid, (void *)sizeof(sud), &sud) < 0) {
+		if (errno == EIO || errno == EINVAL) /* before 6.4 */
+			return 0;
+		return dn_error_set(err, -errno, "cannot get the system call dispatch of thread %d", t->tid);
+	}
+	if (sud.mode)
+		return dn_error_refuse(
+			err,
+			"thread %d of process %d catches its own system calls (PR_SET_SYSCALL_USER_DISPATCH, "
+			"as Wine does), which cannot be captured",
+			t->tid, t->process->pid);
+	return 0;
+}
+
+static int thread_look(struct dn_capture *c, struct dn_thread *t, Dn__Process *process, Dn__Thread *thread,
+		       struct dn_error *err)
+{
+	int r = look_rseq(t, thread, err);
+
+	return r < 0 ? r : look_dispatch(t, err);
+}
+
 static int thread_ask(struct dn_thread *t, struct dn_batch *b, struct dn_error *err)
 {
 	void *local;
@@ -60,19 +88,9 @@ static int thread_ask(struct dn_thread *t, struct dn_batch *b, struct dn_error *
 		      at + offsetof(struct thread_answer, tid_address));
 	dn_batch_call(b, "ask for the parent death signal", SYS_prctl, PR_GET_PDEATHSIG,
 		      at + offsetof(struct thread_answer, death_signal));
+	dn_batch_call(b, "ask for the thread's name", SYS_prctl, PR_GET_NAME,
+		      at + offsetof(struct thread_answer, comm));
 	return 0;
-}
-
-static int take_comm(struct dn_thread *t, Dn__Thread *thread, struct dn_error *err)
-{
-	_cleanup_text_ struct dn_text comm = {};
-	int r = dn_read_text(&comm, err, "/proc/%d/task/%d/comm", t->process->pid, t->tid);
-
-	if (r < 0)
-		return r;
-	/* Any byte may stand in it, also a newline; one was added at the end. */
-	size_t len = comm.len ? DN_MIN(comm.len - 1, (size_t)COMM_MAX - 1) : 0;
-	return dn_message_bytes(&thread->comm, comm.data, len) < 0 ? dn_task_no_memory(t, err) : 0;
 }
 
 static int thread_take(struct dn_capture *c, struct dn_thread *t, const struct dn_batch *b, size_t first, void *local,
@@ -93,7 +111,9 @@ static int thread_take(struct dn_capture *c, struct dn_thread *t, const struct d
 		return dn_error_set(err, -errno, "cannot get the robust futexes of thread %d", t->tid);
 	thread->robust_list = (uint64_t)head;
 	thread->robust_list_size = size;
-	return take_comm(t, thread, err);
+	/* Any byte may stand in it. */
+	size_t len = strnlen(a->comm, sizeof(a->comm));
+	return dn_message_bytes(&thread->comm, a->comm, len) < 0 ? dn_task_no_memory(t, err) : 0;
 }
 
 /* ---- restore ---- */
@@ -134,10 +154,20 @@ const struct dn_task_driver dn_task_thread = {
 static int death_signal_restore(struct dn_restore *r, struct dn_thread *t, struct dn_batch *b,
 				const Dn__Process *process, const Dn__Thread *thread, struct dn_error *err)
 {
+	uint32_t sig = thread->parent_death_signal;
+
+	/* The parent of the root is dunlin now.  When that goes away it is no reason to die. */
+	if (sig && t->process == r->seeds[0] && r->options->detach) {
+		sig = 0;
+		if (dn_task_say_once(r->tasks, DN_SAID_DEATH))
+			dn_warn("process %d was to get signal %u at the death of its parent, which is not there any "
+				"more: "
+				"after a detached restart it gets none",
+				t->process->pid, thread->parent_death_signal);
+	}
 	/* A process has the one that dunlin gave it; new threads have none. */
-	if (thread->parent_death_signal || t == t->process->threads[0])
-		dn_batch_call(b, "set the parent death signal", SYS_prctl, PR_SET_PDEATHSIG,
-			      thread->parent_death_signal);
+	if (sig || t == t->process->threads[0])
+		dn_batch_call(b, "set the parent death signal", SYS_prctl, PR_SET_PDEATHSIG, sig);
 	return 0;
 }
 

@@ -214,24 +214,45 @@ static void *through_image(ProtobufCMessage *m)
 	return fresh;
 }
 
+static int look(struct dn_capture *c, struct dn_process *p, struct pair_state *state, struct dn_error *err)
+{
+	int r;
+
+	*state = (struct pair_state){ .process = malloc(sizeof(Dn__Process)), .thread_count = (int)p->thread_count };
+	dn__process__init(state->process);
+	r = dn_task_look(c, p->threads[0], DN_SCOPE_PROCESS, state->process, NULL, err);
+	for (int i = 0; i < state->thread_count && r == 0; i++) {
+		state->threads[i] = malloc(sizeof(Dn__Thread));
+		dn__thread__init(state->threads[i]);
+		r = dn_task_look(c, p->threads[i], DN_SCOPE_THREAD, NULL, state->threads[i], err);
+	}
+	return r;
+}
+
+int pair_look(const struct pair_subject *s, struct dn_error *err)
+{
+	struct dn_process *p = hold(s);
+	struct dn_capture c = {};
+	struct pair_state state;
+	int r = look(&c, p, &state, err);
+
+	dn_task_capture_finish(&c);
+	pair_free(&state);
+	let_go(p);
+	return r;
+}
+
 void pair_capture(const struct pair_subject *s, struct pair_state *ret)
 {
 	struct dn_process *p = hold(s);
 	struct dn_capture c = {};
 	struct dn_error err = {};
-	int r;
+	int r = look(&c, p, ret, &err);
 
-	*ret = (struct pair_state){ .process = malloc(sizeof(Dn__Process)), .thread_count = s->threads };
-	dn__process__init(ret->process);
-	r = dn_task_look(&c, p->threads[0], DN_SCOPE_PROCESS, ret->process, NULL, &err);
-	for (int i = 0; i < s->threads && r == 0; i++) {
-		ret->threads[i] = malloc(sizeof(Dn__Thread));
-		dn__thread__init(ret->threads[i]);
-		r = dn_task_look(&c, p->threads[i], DN_SCOPE_THREAD, NULL, ret->threads[i], &err);
-	}
-	attach(p);
-	if (r == 0)
+	if (r == 0) {
+		attach(p);
 		r = dn_task_capture(&c, p, ret->process, &err);
+	}
 	if (r == 0)
 		r = dn_task_capture_threads(&c, p, ret->process, ret->threads, &err);
 	dn_task_capture_finish(&c);
@@ -246,7 +267,8 @@ void pair_capture(const struct pair_subject *s, struct pair_state *ret)
 int pair_restore(const struct pair_subject *s, const struct pair_state *state, struct dn_error *err)
 {
 	struct dn_process *p = hold(s);
-	struct dn_restore r = {};
+	const struct dn_restart_options options = DN_RESTART_OPTIONS_INIT;
+	struct dn_restore r = { .options = &options, .seeds = &p, .seed_count = 1 };
 	int k = 0;
 
 	attach(p);

@@ -40,6 +40,7 @@ pid_t pair_tid(const struct pair_subject *s, int thread);
 /* Both take hold of the subject and let it go again. */
 void pair_capture(const struct pair_subject *s, struct pair_state *ret);
 /* -errno as the drivers return it. */
+int pair_look(const struct pair_subject *s, struct dn_error *err);
 int pair_restore(const struct pair_subject *s, const struct pair_state *state, struct dn_error *err);
 void pair_free(struct pair_state *state);
 

@@ -28,6 +28,7 @@
 #include <cmocka.h>
 
 #include "base/kernel.h"
+#include "base/proc.h"
 #include "base/util.h"
 #include "resource/message.h"
 #include "resource/tasks.h"
@@ -312,6 +313,9 @@ static void setup_process(int thread)
 	int fd = open("/proc/self/oom_score_adj", O_WRONLY);
 	MUST(fd);
 	MUST(write(fd, "123", 3));
+	close(fd);
+	MUST(fd = open("/proc/self/coredump_filter", O_WRONLY));
+	MUST(write(fd, "0x7d", 4));
 	close(fd);
 }
 
@@ -627,10 +631,101 @@ static void timers(void **state)
 	(void)state;
 	pair_check(1, setup_timers);
 	pair_check(1, setup_expired_timers);
-	/* As before Linux 6.15. */
+}
+
+/* /proc/PID/timers, without the pids. */
+static char *list_timers(const struct pair_subject *s)
+{
+	_cleanup_text_ struct dn_text text = {};
+
+	assert_int_equal(dn_read_text(&text, NULL, "/proc/%d/timers", s->pid), 0);
+	for (char *p = text.data; (p = strstr(p, "pid.")); p++)
+		while (*p && *p != '\n')
+			*p++ = ' ';
+	return DN_STEAL(text.data);
+}
+
+/* As before Linux 6.15. */
+static void timers_without_choice_of_ids(void **state)
+{
+	struct pair_subject subject, seed;
+	struct pair_state was;
+	struct dn_error err = {};
+
+	(void)state;
+	pair_start(&subject, 1, setup_timers);
+	pair_capture(&subject, &was);
 	pair_seed_setup = no_choice_of_ids;
-	pair_check(1, setup_timers);
+	pair_start(&seed, 1, NULL);
 	pair_seed_setup = NULL;
+	if (pair_restore(&seed, &was, &err) < 0)
+		fail_msg("%s", err.text);
+	_cleanup_free_ char *a = list_timers(&subject), *b = list_timers(&seed);
+	assert_non_null(strstr(a, "ID: 600\n"));
+	assert_string_equal(a, b);
+	/* Too far to count. */
+	pair_end(&seed);
+	was.process->timers[was.process->n_timers - 1]->id = INT32_MAX;
+	pair_seed_setup = no_choice_of_ids;
+	pair_start(&seed, 1, NULL);
+	pair_seed_setup = NULL;
+	assert_int_equal(pair_restore(&seed, &was, &err), -ENOTSUP);
+	assert_non_null(strstr(err.text, "2147483647"));
+	pair_free(&was);
+	pair_end(&subject);
+	pair_end(&seed);
+}
+
+/* ---- what cannot be captured ---- */
+
+static void setup_seccomp(int thread)
+{
+	if (thread)
+		no_choice_of_ids(thread);
+}
+
+static void setup_own_directory(int thread)
+{
+	if (thread)
+		MUST(unshare(CLONE_FS));
+}
+
+static void setup_own_descriptors(int thread)
+{
+	if (thread)
+		MUST(unshare(CLONE_FILES));
+}
+
+static void setup_dispatch(int thread)
+{
+	static char selector;
+
+	if (thread)
+		MUST(prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, 0, 0, &selector));
+}
+
+static void refusals(void **state)
+{
+	static const struct {
+		pair_setup *setup;
+		const char *says;
+	} cases[] = {
+		{ setup_seccomp, "seccomp filters" },
+		{ setup_own_directory, "CLONE_FS" },
+		{ setup_own_descriptors, "CLONE_FILES" },
+		{ setup_dispatch, "PR_SET_SYSCALL_USER_DISPATCH" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < DN_ARRAY_LEN(cases); i++) {
+		struct pair_subject subject;
+		struct dn_error err = {};
+		pair_start(&subject, 2, cases[i].setup);
+		assert_int_equal(pair_look(&subject, &err), -ENOTSUP);
+		assert_int_equal(err.outcome, DN_OUTCOME_REFUSED);
+		assert_non_null(strstr(err.text, cases[i].says));
+		pair_end(&subject);
+	}
 }
 
 /* ---- what an image must not bring about ---- */
@@ -756,7 +851,9 @@ int main(void)
 		cmocka_unit_test(signals),
 		cmocka_unit_test(stray_signals),
 		cmocka_unit_test(timers),
+		cmocka_unit_test(timers_without_choice_of_ids),
 		cmocka_unit_test(timers_of_threads),
+		cmocka_unit_test(refusals),
 		cmocka_unit_test(damaged_images),
 	};
 
