@@ -24,7 +24,11 @@ storm()
 		for f in "$folder"/images/* "$folder"/images/.[!.]* "$folder"/tmp/* "$folder"/tmp/.[!.]*; do
 			rm "$f"
 		done
-		checkpoint_plain
+		# What a killed dunlin left in the program the next one removes.
+		dunlin checkpoint "$pid" -o "$image" || fail "checkpoint ended with $?"
+		check_image
+		snapshot after
+		check_clean after
 		compare untouched after
 		rm "$image"
 	done
