@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* main.c - the command line: one table */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -30,10 +31,20 @@ static int usage(FILE *out, int status)
 	return status;
 }
 
+/* No image must come to lie at a standard stream that is closed: what takes its place cannot be read, or
+ * written, either. */
+static void keep_standard_streams_free(void)
+{
+	for (int fd = 0; fd < 3; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) != fd)
+			_exit(DN_OUTCOME_FAILED);
+}
+
 int main(int argc, char **argv)
 {
 	char name[64];
 
+	keep_standard_streams_free();
 	if (argc < 2)
 		return usage(stderr, DN_OUTCOME_USAGE);
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0)

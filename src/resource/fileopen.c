@@ -320,9 +320,9 @@ int dn_files_check(struct dn_restore *r, struct dn_error *err)
 static int move_standard(struct dn_restore *r, struct dn_open_files *o, struct dn_error *err)
 {
 	for (int i = 0; i < 3; i++) {
-		int fd = fcntl(i, F_DUPFD_CLOEXEC, 3);
-		if (fd < 0 && errno == EBADF)
+		if (!r->has_standard[i])
 			continue;
+		int fd = fcntl(i, F_DUPFD_CLOEXEC, 3);
 		if (fd < 0)
 			return place_failed(-errno, err);
 		r->standard[i] = dn_place(o, NULL, fd, err);

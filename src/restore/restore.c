@@ -11,6 +11,7 @@
  */
 #include <cpuid.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -290,6 +291,8 @@ int dn_restart(const char *path, const struct dn_restart_options *given, pid_t *
 	if (!options.stats)
 		options.stats = &stats;
 	r.options = &options;
+	for (int i = 0; i < 3; i++)
+		r.has_standard[i] = fcntl(i, F_GETFD) >= 0;
 	int k = run(&r, path, options.stats, err);
 	if (k < 0)
 		kill_all(&r);
