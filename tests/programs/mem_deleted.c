@@ -48,7 +48,7 @@ int main(void)
 
 	steps = map_shared(PAGE);
 	snprintf(files[0].path, sizeof(files[0].path), "%s", in_dir("mapped"));
-	snprintf(files[1].path, sizeof(files[1].path), "/dev/shm/self-check-%d", (int)getpid());
+	snprintf(files[1].path, sizeof(files[1].path), "%s", in_shm());
 	for (int i = 0; i < 2; i++)
 		close(make_file(files[i].path, SIZE, i));
 	pid = victim_fork(work, NULL);

@@ -28,7 +28,7 @@ int main(void)
 	int fd;
 
 	steps = map_shared(PAGE);
-	snprintf(path, sizeof(path), "/dev/shm/self-check-%d", (int)getpid());
+	snprintf(path, sizeof(path), "%s", in_shm());
 	fd = make_file(path, SIZE, 20);
 	shared = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	private = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);

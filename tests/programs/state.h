@@ -8,6 +8,7 @@
 #pragma once
 
 #include <stdatomic.h>
+#include <sys/auxv.h>
 
 #include "victim.h"
 
@@ -48,6 +49,18 @@ static inline char *in_dir(const char *name)
 	char *path;
 
 	NEED(asprintf(&path, "%s/my-%s", victim_dir() ? victim_dir() : "/tmp", name) > 0);
+	return path;
+}
+
+/* A name in /dev/shm that no other test has: they all have the same process ids, each in a namespace of
+ * its own. */
+static inline char *in_shm(void)
+{
+	char *path;
+	uint64_t random;
+
+	memcpy(&random, (const void *)getauxval(AT_RANDOM), sizeof(random));
+	NEED(asprintf(&path, "/dev/shm/self-check-%016lx", random) > 0);
 	return path;
 }
 
