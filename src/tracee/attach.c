@@ -416,6 +416,7 @@ static int let_stragglers_home(struct dn_process *p, const struct dn_surrounding
 				return dn_error_say(err, -EBUSY,
 						    "thread %d of process %d is in the hands of another dunlin", t->tid,
 						    p->pid);
+			t->stopped = false;
 			int r = dn_thread_continue(t, 0, err);
 			nanosleep(&(struct timespec){ .tv_nsec = 200000L << DN_MIN(tries, 8) }, NULL);
 			if (r == 0)

@@ -97,6 +97,8 @@ int64_t dn_syscall_remaining(struct dn_thread *t);
 void dn_thread_resume_regs(struct dn_thread *t, int64_t remaining_ns, bool kernel_knows, struct user_regs_struct *regs);
 /* Is the system call that the thread is in a timed one?  Used by dn_process_look. */
 bool dn_syscall_is_timed(long nr);
+/* Does a mere stop make the system call return EINTR? */
+bool dn_syscall_shows_stop(long nr);
 /* The registers as an image keeps them: a call that the kernel restarted already goes by its own number again. */
 void dn_thread_image_regs(struct dn_thread *t, struct user_regs_struct *regs);
 /* Did a call return EINTR that would have been restarted, were it like its relatives? */

@@ -18,6 +18,7 @@
 #include "tracee/sleep.h"
 
 #define ERESTARTNOHAND 514
+#define SOON_MS 100u
 
 /* PTRACE_GET_RSEQ_CONFIGURATION, Linux 5.13 */
 #define GET_RSEQ_CONFIGURATION 0x420f
@@ -80,7 +81,7 @@ int dn_process_add_thread(struct dn_process *p, pid_t tid, struct dn_thread **re
 	}
 	t->tid = tid;
 	t->process = p;
-	t->asleep_ns = -1;
+	t->asleep_ns = t->remaining_ns = -1;
 	p->threads[p->thread_count++] = t;
 	if (ret)
 		*ret = t;
@@ -144,28 +145,39 @@ static void abort_rseq(struct dn_thread *t)
 	dn_process_write(t->process, c.pointer + RSEQ_CS_OFFSET, &section, sizeof(section), NULL);
 }
 
-int dn_thread_read_state(struct dn_thread *t, struct dn_error *err)
+/* The thread has just stopped: a call that says so to the program gets the restart code of its relatives. */
+static int hide_stop(struct dn_thread *t, struct dn_error *err)
 {
 	int r = dn_thread_get_regs(t, &t->regs, err);
+
+	if (r == 0 && dn_syscall_hides_restart(&t->regs)) {
+		t->regs.rax = (unsigned long long)-ERESTARTNOHAND;
+		r = dn_thread_set_regs(t, &t->regs, err);
+	}
+	t->held_at = dn_now_ns();
+	t->stopped = r == 0;
+	return r;
+}
+
+int dn_thread_read_state(struct dn_thread *t, struct dn_error *err)
+{
+	int r = t->stopped ? 0 : hide_stop(t, err);
 	if (r == 0)
 		r = dn_thread_get_mask(t, &t->sigmask, err);
 	if (r == 0)
 		r = dn_thread_get_xsave(t, err);
 	if (r < 0)
 		return r;
-	t->held_at = dn_now_ns();
 	if (t->regs.cs != 0x33)
 		return dn_error_refuse(err, "process %d is a 32-bit program: only 64-bit programs can be captured",
 				       t->process->pid);
 	dn_sleep_settle(t);
 	t->remaining_ns = dn_syscall_remaining(t);
 	dn_sleep_hide_rest(t);
-	struct user_regs_struct before = t->regs;
-	if (dn_syscall_hides_restart(&t->regs))
-		t->regs.rax = (unsigned long long)-ERESTARTNOHAND;
+	uint64_t before = t->regs.rip;
 	abort_rseq(t);
 	/* At once, so that it is right even if we die in the next moment. */
-	return memcmp(&before, &t->regs, sizeof(before)) ? dn_thread_set_regs(t, &t->regs, err) : 0;
+	return t->regs.rip != before ? dn_thread_set_regs(t, &t->regs, err) : 0;
 }
 
 static void forget_thread(struct dn_process *p, size_t i)
@@ -185,6 +197,19 @@ int dn_process_look(struct dn_process *p, struct dn_error *err)
 	return r;
 }
 
+/* Waits for a stop, and hides it at once: should dunlin die in between, the program may see an EINTR.
+ * 1; 0: the thread is gone. */
+static int await_and_hide(struct dn_thread *t, unsigned int timeout_ms, struct dn_error *err)
+{
+	if (t->stopped)
+		return 1;
+	int r = dn_thread_await_stop(t, timeout_ms, err);
+	if (r <= 0)
+		return r;
+	r = hide_stop(t, err);
+	return r < 0 ? r : 1;
+}
+
 int dn_process_begin_hold(struct dn_process *p, struct dn_error *err)
 {
 	for (size_t i = 0; i < p->thread_count;) {
@@ -198,35 +223,44 @@ int dn_process_begin_hold(struct dn_process *p, struct dn_error *err)
 			continue;
 		}
 		if (r == 0)
-			r = dn_thread_request_stop(p->threads[i++], err);
+			r = dn_thread_request_stop(p->threads[i], err);
+		/* The others can wait until all have been asked. */
+		if (r == 0 && p->threads[i]->stop_shows && await_and_hide(p->threads[i], SOON_MS, NULL) == 0) {
+			forget_thread(p, i);
+			continue;
+		}
 		if (r < 0)
 			return r;
+		i++;
 	}
 	return 0;
 }
 
+/* All threads that are known stop. */
+static int stop_known(struct dn_process *p, unsigned int timeout_ms, struct dn_error *err)
+{
+	int r = dn_process_begin_hold(p, err);
+
+	for (size_t i = 0; r >= 0 && i < p->thread_count;) {
+		r = await_and_hide(p->threads[i], timeout_ms, err);
+		if (r == 0)
+			forget_thread(p, i);
+		else
+			i++;
+	}
+	return r < 0 ? r : 0;
+}
+
 int dn_process_hold(struct dn_process *p, unsigned int timeout_ms, struct dn_error *err)
 {
-	size_t held = 0, fresh = 0;
+	size_t known = 0, fresh = 0;
 
 	do {
-		int r = dn_process_begin_hold(p, err);
-		if (r < 0)
-			return r;
-		while (held < p->thread_count) {
-			struct dn_thread *t = p->threads[held];
-			r = dn_thread_await_stop(t, timeout_ms, err);
-			if (r == 0) {
-				forget_thread(p, held);
-				continue;
-			}
-			if (r > 0)
-				r = dn_thread_read_state(t, err);
-			if (r < 0)
-				return r;
-			held++;
-		}
-		r = list_threads(p, &fresh, err);
+		int r = stop_known(p, timeout_ms, err);
+		for (; r == 0 && known < p->thread_count; known++)
+			r = dn_thread_read_state(p->threads[known], err);
+		if (r == 0)
+			r = list_threads(p, &fresh, err);
 		if (r < 0)
 			return r;
 	} while (fresh > 0);

@@ -75,6 +75,12 @@ bool dn_syscall_is_timed(long nr)
 	return c && c->unit != NO_TIMEOUT;
 }
 
+bool dn_syscall_shows_stop(long nr)
+{
+	const struct timed_call *c = find(nr);
+	return c && c->eintr;
+}
+
 /* A call that the kernel restarted already once (after SIGSTOP and SIGCONT, or a dunlin that was killed) goes
  * by the number of restart_syscall.  Which one it was is told by the code in front of the instruction:
  * mov $nr, %eax; syscall, with at most a few instructions between. */
@@ -187,6 +193,5 @@ void dn_thread_image_regs(struct dn_thread *t, struct user_regs_struct *regs)
 
 bool dn_syscall_hides_restart(const struct user_regs_struct *regs)
 {
-	const struct timed_call *c = (long)regs->orig_rax < 0 ? NULL : find((long)regs->orig_rax);
-	return c && c->eintr && (long)regs->rax == -EINTR;
+	return (long)regs->orig_rax >= 0 && dn_syscall_shows_stop((long)regs->orig_rax) && (long)regs->rax == -EINTR;
 }

@@ -126,6 +126,7 @@ static void look_at_thread(struct dn_thread *t, struct clocks *c)
 		return;
 	if (nr == SYS_restart_syscall)
 		nr = t->restarted_call = guess_restarted(t->process, args);
+	t->stop_shows = dn_syscall_shows_stop(nr);
 	if (!dn_syscall_is_timed(nr))
 		return;
 	save_rest(t, nr, args);

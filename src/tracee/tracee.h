@@ -31,7 +31,9 @@ struct dn_thread {
 	uint64_t asleep_switches; /* its context switches until then */
 	int64_t remaining_ns;	  /* what was left of that call's timeout when held; -1: no timeout */
 	uint64_t held_at;	  /* dn_now_ns() of the stop */
-	bool held;
+	bool stop_shows;	  /* seen in a call that returns EINTR after a mere stop */
+	bool held;		  /* traced */
+	bool stopped;		  /* its first stop has come, and does not show */
 	struct dn_remote *remote; /* NULL until dn_remote_attach */
 };
 

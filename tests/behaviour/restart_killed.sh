@@ -4,6 +4,16 @@
 # timeout: 120
 . "$TESTS/lib.sh"
 
+# All at once: no parent may live to see its child die, it would say so.
+end_all()
+{
+	# shellcheck disable=SC2046 # a word for each
+	kill -STOP $(cat "$folder/pids") 2> /dev/null
+	# shellcheck disable=SC2046
+	kill -KILL $(cat "$folder/pids") 2> /dev/null
+	within 10 none_left || fail "$program: does not die"
+}
+
 # Processes that are no part of the test itself.
 left()
 {
@@ -42,9 +52,7 @@ for program in tree_deep threads_many tree_wide; do
 	began=$(date +%s%N)
 	restart_detached
 	took=$((($(date +%s%N) - began) / 1000000))
-	# shellcheck disable=SC2046 # a word for each
-	kill -9 $(cat "$folder/pids") 2> /dev/null
-	within 10 none_left || fail "$program: the restarted program does not die"
+	end_all
 	nothing=0 whole=0
 	for ((i = 0; i < kills; i++)); do
 		"$DUNLIN" restart "$image" > "$folder/output2" 2>&1 &
@@ -61,9 +69,7 @@ for program in tree_deep threads_many tree_wide; do
 			snapshot after --across
 			check_clean after
 			compare before after
-			# shellcheck disable=SC2046 # a word for each
-			kill -9 $(cat "$folder/pids") 2> /dev/null
-			within 10 none_left || fail "$program: does not die"
+			end_all
 		fi
 		check_image
 	done

@@ -12,6 +12,7 @@ storm()
 	each=$((${FULL:+10} + 0))
 	each=$(($2 * (each > 0 ? each : 1) / rounds))
 	start "$1"
+	echo $((each * rounds)) > "$folder/victim/killed"
 	snapshot untouched
 	for _ in $(seq $rounds); do
 		(TMPDIR=$folder/tmp exec "$TOOLS/storm" -n "$each" -- "$image" "$DUNLIN" checkpoint "$pid" -o "$image") ||

@@ -8,10 +8,16 @@
 
 #include "victim.h"
 
+static int until[2];
+
+/* It must not end before the parent has stopped it: the parent decides. */
 static void child(void *arg)
 {
+	char c;
+
+	close(until[1]);
 	victim_here();
-	victim_wait();
+	check(read(until[0], &c, 1) == 0, "read: %s", strerror(errno));
 }
 
 int main(void)
@@ -19,6 +25,7 @@ int main(void)
 	int status;
 	pid_t pid;
 
+	must(pipe(until));
 	victim_gate();
 	pid = victim_fork(child, NULL);
 	victim_all_here(1);
@@ -28,6 +35,7 @@ int main(void)
 	must(ptrace(PTRACE_INTERRUPT, pid, 0, 0));
 	check(waitpid(pid, &status, 0) == pid && WIFSTOPPED(status), "tracing: status %x", status);
 	must(ptrace(PTRACE_DETACH, pid, 0, 0));
+	close(until[1]);
 	victim_join(pid);
 	return victim_end();
 }

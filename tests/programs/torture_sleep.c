@@ -10,7 +10,7 @@
 #include "victim.h"
 
 static atomic_bool end;
-static atomic_long rounds;
+static atomic_long rounds, interrupted;
 
 static const struct timespec brief = { 0, 3000000 };
 
@@ -60,7 +60,22 @@ static void one_sigwait(void)
 	sigemptyset(&mask);
 	sigaddset(&mask, SIGUSR1);
 	r = sigtimedwait(&mask, NULL, &brief);
+	if (r == -1 && errno == EINTR) {
+		interrupted++;
+		errno = 0;
+		return one_sigwait();
+	}
 	check(r == -1 && errno == EAGAIN, "sigtimedwait: got %d (%s)", r, strerror(errno));
+}
+
+/* The kernel ends sigtimedwait with EINTR after any stop.  dunlin hides that, unless it is killed in the
+ * few microseconds before: the file "killed" tells how often it was killed. */
+static void check_interrupted(void)
+{
+	char *killed = victim_read(victim_path("killed"), NULL);
+
+	check(interrupted <= (killed ? atol(killed) : 0), "sigtimedwait was interrupted %ld times", (long)interrupted);
+	free(killed);
 }
 
 static void one_cond(void)
@@ -108,5 +123,6 @@ int main(void)
 	end = true;
 	for (size_t i = 0; i < COUNT(all); i++)
 		must0(pthread_join(threads[i], NULL));
+	check_interrupted();
 	return victim_end();
 }
