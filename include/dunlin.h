@@ -37,10 +37,10 @@ struct dn_error {
 /* What an operation did, for --stats. */
 struct dn_stats {
 	uint64_t total_ns, frozen_ns;
-	uint64_t hold_ns, state_ns, pages_ns, commit_ns;	 /* checkpoint */
+	uint64_t hold_ns, state_ns, pages_ns, commit_ns;  /* checkpoint */
 	uint64_t check_ns, create_ns, fill_ns, finish_ns; /* restart */
-	uint64_t bytes;					 /* of the image */
-	uint64_t pages, zero_pages, shared_pages;	 /* stored; left out; stored once for parent and child */
+	uint64_t bytes;					  /* of the image */
+	uint64_t pages, zero_pages, shared_pages;	  /* stored; left out; stored once for parent and child */
 	uint32_t processes, threads, mappings, descriptors;
 };
 
@@ -48,15 +48,18 @@ typedef void dn_progress_fn(const char *phase, uint64_t done, uint64_t total, vo
 
 struct dn_checkpoint_options {
 	size_t size;
-	bool kill;		   /* end the tree once the image is safe */
-	unsigned int workers;	   /* threads that copy pages; 0: one per processor, at most 4 */
+	bool kill;		      /* end the tree once the image is safe */
+	unsigned int workers;	      /* threads that copy pages; 0: one per processor, at most 4 */
 	unsigned int hold_timeout_ms; /* how long to wait for a thread to stop */
 	dn_progress_fn *progress;
 	void *progress_arg;
 	struct dn_stats *stats;
 	const volatile int *cancel; /* set to non-zero (by a signal handler, say): give up, with -EINTR */
 };
-#define DN_CHECKPOINT_OPTIONS_INIT { .size = sizeof(struct dn_checkpoint_options), .hold_timeout_ms = 10000 }
+#define DN_CHECKPOINT_OPTIONS_INIT                                                                                     \
+	{                                                                                                              \
+		.size = sizeof(struct dn_checkpoint_options), .hold_timeout_ms = 10000                                 \
+	}
 
 /* Captures pid and all processes below it into the file image ("-": standard output).  The program runs
  * on exactly as before, also after any failure, unless kill is set and 0 is returned. */
@@ -64,14 +67,17 @@ int dn_checkpoint(pid_t pid, const char *image, const struct dn_checkpoint_optio
 
 struct dn_restart_options {
 	size_t size;
-	bool detach;		  /* the caller will not wait for the root: own session for outside ones */
-	bool rollback_files;	  /* cut files that grew since the checkpoint back */
+	bool detach;	     /* the caller will not wait for the root: own session for outside ones */
+	bool rollback_files; /* cut files that grew since the checkpoint back */
 	unsigned int workers;
 	dn_progress_fn *progress;
 	void *progress_arg;
 	struct dn_stats *stats;
 };
-#define DN_RESTART_OPTIONS_INIT { .size = sizeof(struct dn_restart_options) }
+#define DN_RESTART_OPTIONS_INIT                                                                                        \
+	{                                                                                                              \
+		.size = sizeof(struct dn_restart_options)                                                              \
+	}
 
 /* Brings the tree in image back ("-": standard input) as a child of the caller and lets it run;
  * *ret_pid is its root.  On failure nothing is left behind. */
@@ -88,8 +94,8 @@ enum dn_doctor_state { DN_DOCTOR_OK, DN_DOCTOR_DEGRADED, DN_DOCTOR_MISSING };
 
 struct dn_doctor_result {
 	const char *name;
-	const char *purpose;	/* what dunlin needs it for */
-	const char *advice;	/* what to do where the state is not DN_DOCTOR_OK */
+	const char *purpose; /* what dunlin needs it for */
+	const char *advice;  /* what to do where the state is not DN_DOCTOR_OK */
 	enum dn_doctor_state state;
 	char detail[256];
 };

@@ -127,7 +127,8 @@ int dn_stat_parse(const char *text, struct dn_stat *ret)
 int dn_stat_read(pid_t pid, pid_t tid, struct dn_stat *ret, struct dn_error *err)
 {
 	_cleanup_text_ struct dn_text t = {};
-	int r = tid ? dn_read_text(&t, err, "/proc/%d/task/%d/stat", pid, tid) : dn_read_text(&t, err, "/proc/%d/stat", pid);
+	int r = tid ? dn_read_text(&t, err, "/proc/%d/task/%d/stat", pid, tid)
+		    : dn_read_text(&t, err, "/proc/%d/stat", pid);
 	if (r < 0)
 		return r;
 	if (dn_stat_parse(t.data, ret) < 0)

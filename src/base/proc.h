@@ -34,7 +34,7 @@ struct dn_stat {
 	char state;
 	pid_t ppid, pgrp, sid;
 	int tty_nr, exit_signal;
-	unsigned int flags; /* PF_*: DN_PF_KTHREAD */
+	unsigned int flags;  /* PF_*: DN_PF_KTHREAD */
 	uint64_t start_time; /* clock ticks since boot: with the pid, names a process for good */
 	unsigned int num_threads;
 	uint64_t start_code, end_code, start_stack;

@@ -15,8 +15,18 @@
 #define DN_MAX(a, b) ((a) > (b) ? (a) : (b))
 #define DN_ALIGN_UP(v, to) (((v) + (to)-1) / (to) * (to))
 #define DN_ALIGN_DOWN(v, to) ((v) / (to) * (to))
-#define DN_STEAL_FD(fd) ({ int fd_ = (fd); (fd) = -1; fd_; })
-#define DN_STEAL(p) ({ __auto_type p_ = (p); (p) = NULL; p_; })
+#define DN_STEAL_FD(fd)                                                                                                \
+	({                                                                                                             \
+		int fd_ = (fd);                                                                                        \
+		(fd) = -1;                                                                                             \
+		fd_;                                                                                                   \
+	})
+#define DN_STEAL(p)                                                                                                    \
+	({                                                                                                             \
+		__auto_type p_ = (p);                                                                                  \
+		(p) = NULL;                                                                                            \
+		p_;                                                                                                    \
+	})
 
 static inline void dn_cleanup_fd(int *fd)
 {

@@ -124,7 +124,9 @@ static int check_inherited(const Dn__Vma *v, const struct dn_image_process *pare
 			break;
 		at = p->end;
 	}
-	return at >= v->inherit_end ? 0 : BAD("the mapping at 0x%lx is inherited, but the parent does not have it", v->start);
+	return at >= v->inherit_end
+		       ? 0
+		       : BAD("the mapping at 0x%lx is inherited, but the parent does not have it", v->start);
 }
 
 static int check_vma(const struct dn_image_process *p, const Dn__Vma *v, const struct dn_image_process *parent,
@@ -174,12 +176,14 @@ static int check_vdso(struct dn_restore *r, bool has_vdso, struct dn_error *err)
 		return 0;
 	int k = dn_vdso_hash(hash);
 	if (k < 0)
-		return dn_error_say(err, k, "this kernel has no vdso, and the program was using that of Linux %s", info->kernel);
+		return dn_error_say(err, k, "this kernel has no vdso, and the program was using that of Linux %s",
+				    info->kernel);
 	if (info->vdso_hash.len != sizeof(hash) || memcmp(info->vdso_hash.data, hash, sizeof(hash)))
-		return dn_error_say(err, -ENOEXEC,
-				    "the program has code of another kernel in its memory (the vdso of Linux %s on %s, a "
-				    "different one from this machine's): restart it on a machine with that kernel",
-				    info->kernel, info->hostname);
+		return dn_error_say(
+			err, -ENOEXEC,
+			"the program has code of another kernel in its memory (the vdso of Linux %s on %s, a "
+			"different one from this machine's): restart it on a machine with that kernel",
+			info->kernel, info->hostname);
 	return 0;
 }
 
@@ -188,11 +192,13 @@ static int check_addresses(const struct dn_image_process *p, uint64_t lowest, ui
 	if (p->vma_count && p->vmas[0]->start < lowest)
 		return dn_error_say(err, -EPERM,
 				    "process %u has memory at 0x%lx, and this machine allows none below 0x%lx: lower "
-				    "/proc/sys/vm/mmap_min_addr", p->process->pid, p->vmas[0]->start, lowest);
+				    "/proc/sys/vm/mmap_min_addr",
+				    p->process->pid, p->vmas[0]->start, lowest);
 	if (p->vma_count + SPARE_MAPS > most)
 		return dn_error_say(err, -ENOMEM,
 				    "process %u has %zu mappings, and this machine allows %lu: raise "
-				    "/proc/sys/vm/max_map_count", p->process->pid, p->vma_count, most);
+				    "/proc/sys/vm/max_map_count",
+				    p->process->pid, p->vma_count, most);
 	return 0;
 }
 
@@ -232,7 +238,8 @@ static int check_huge_pages(struct dn_restore *r, struct dn_error *err)
 		if (have < pages)
 			return dn_error_say(err, -ENOMEM,
 					    "the program has %lu huge pages of %lu kB, and %lu are free here: raise "
-					    "%s-%lukB/nr_hugepages", pages, kb, have, folder, kb);
+					    "%s-%lukB/nr_hugepages",
+					    pages, kb, have, folder, kb);
 	}
 	return 0;
 }
@@ -250,8 +257,8 @@ static void check_available(struct dn_restore *r)
 		return;
 	const char *available = dn_text_field(&t, "MemAvailable");
 	if (available && strtoull(available, NULL, 10) < pages * DN_PAGE_SIZE / 1024)
-		dn_warn("the program has %lu MiB of memory, and %llu MiB are available here", pages * DN_PAGE_SIZE >> 20,
-			strtoull(available, NULL, 10) >> 10);
+		dn_warn("the program has %lu MiB of memory, and %llu MiB are available here",
+			pages * DN_PAGE_SIZE >> 20, strtoull(available, NULL, 10) >> 10);
 }
 
 int dn_memory_check(struct dn_restore *r, struct dn_error *err)

@@ -47,9 +47,10 @@ static int flush(struct batch *b, struct dn_error *err)
 	/* It stops where a page cannot be had: at its address, and without memory, there is no other word. */
 	for (unsigned int i = 0; i < b->count && (size_t)n < b->bytes; i++) {
 		if ((size_t)n < b->remote[i].iov_len)
-			return dn_error_say(err, -ENOMEM,
-					    "cannot fill memory of process %d at %p: not enough memory, or no right to write",
-					    b->seed->pid, (char *)b->remote[i].iov_base + n);
+			return dn_error_say(
+				err, -ENOMEM,
+				"cannot fill memory of process %d at %p: not enough memory, or no right to write",
+				b->seed->pid, (char *)b->remote[i].iov_base + n);
 		n -= (ssize_t)b->remote[i].iov_len;
 		b->bytes -= b->remote[i].iov_len;
 	}
@@ -77,9 +78,11 @@ static int fill_run(struct batch *b, const struct dn_image_process *p, const str
 
 	for (size_t i = dn_rebuild_find(p, at); at < end && r >= 0; i++) {
 		if (i == p->vma_count || p->vmas[i]->start > at || !dn_vma_private(p->vmas[i]))
-			return dn_error_say(err, -EBADMSG,
-					    "the image makes no sense: it has a page at 0x%lx, where process %u has no memory "
-					    "of its own", at, p->process->pid);
+			return dn_error_say(
+				err, -EBADMSG,
+				"the image makes no sense: it has a page at 0x%lx, where process %u has no memory "
+				"of its own",
+				at, p->process->pid);
 		size_t len = DN_MIN(end, p->vmas[i]->end) - at;
 		if (dn_vma_fill_prot(p->vmas[i]) & PROT_WRITE) {
 			b->local[b->count] = (struct iovec){ data, len };
@@ -136,7 +139,8 @@ static int fill_object(struct fill *f, const struct dn_page_chunk *chunk, const 
 	const unsigned char *data = pages->pages;
 
 	if (!o)
-		return dn_error_say(err, -EBADMSG, "there are pages of object %u, which is not in the image", chunk->owner);
+		return dn_error_say(err, -EBADMSG, "there are pages of object %u, which is not in the image",
+				    chunk->owner);
 	int fd = dn_objects_descriptor(f->r, o->id);
 	if (fd == -ESTALE) /* it lives on, with content of its own */
 		return 0;
@@ -145,8 +149,8 @@ static int fill_object(struct fill *f, const struct dn_page_chunk *chunk, const 
 	for (unsigned int i = 0; i < pages->run_count; i++) {
 		uint64_t offset = pages->runs[i].addr, len = pages->runs[i].pages * DN_PAGE_SIZE;
 		if (offset >= o->size)
-			return dn_error_say(err, -EBADMSG, "the image makes no sense: it has a page behind the end of %s",
-					    o->name);
+			return dn_error_say(err, -EBADMSG,
+					    "the image makes no sense: it has a page behind the end of %s", o->name);
 		size_t inside = DN_MIN(len, o->size - offset);
 		int r = o->huge_shift ? fill_huge(fd, o, offset, data, inside, err)
 				      : dn_pwrite_full(fd, data, inside, (off_t)offset);
@@ -168,7 +172,8 @@ static int fill_chunks(struct fill *f, struct dn_worker *w, struct dn_page_buffe
 		const struct dn_page_chunk *chunk = &f->chunks[f->order[i]];
 		int r = dn_image_read_pages(f->r->image, chunk, b, err);
 		if (r >= 0)
-			r = chunk->stage == DN_PAGES_OBJECT ? fill_object(f, chunk, b, err) : fill_process(f, chunk, b, err);
+			r = chunk->stage == DN_PAGES_OBJECT ? fill_object(f, chunk, b, err)
+							    : fill_process(f, chunk, b, err);
 		if (r < 0)
 			return r;
 		uint64_t done = atomic_fetch_add(&f->done, chunk->pages) + chunk->pages;

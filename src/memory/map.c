@@ -167,8 +167,8 @@ static int map_new(struct mapping *m, const Dn__Vma *v, struct dn_error *err)
 	if (v->kind == DN__VMA__KIND__FILE_PRIVATE || v->kind == DN__VMA__KIND__FILE_SHARED) {
 		fd = dn_files_descriptor(m->r, v->file);
 		if (fd < 0)
-			return dn_error_set(err, fd, "the file of the memory at 0x%lx of process %u is not open", v->start,
-					    m->p->process->pid);
+			return dn_error_set(err, fd, "the file of the memory at 0x%lx of process %u is not open",
+					    v->start, m->p->process->pid);
 	}
 	int r = dn_calls_add(m->calls, v->start, "map memory", err, SYS_mmap,
 			     DN_ARGS(v->start, v->end - v->start, (uint64_t)dn_vma_fill_prot(v), map_flags(v),
@@ -192,7 +192,8 @@ static int verify_vdso(struct mapping *m, uint64_t start, struct dn_error *err)
 	struct dn_process *seed = m->r->seeds[m->i];
 
 	if (dn_process_read(seed, start, magic, sizeof(magic), NULL) < 0 || memcmp(magic, "\177ELF", 4))
-		return dn_error_say(err, -ENOMEM, "cannot map the vdso of process %u at 0x%lx", m->p->process->pid, start);
+		return dn_error_say(err, -ENOMEM, "cannot map the vdso of process %u at 0x%lx", m->p->process->pid,
+				    start);
 	return 0;
 }
 
@@ -217,7 +218,8 @@ static int map_kernel_pages(struct mapping *m, struct dn_error *err)
 	if (r >= 0)
 		r = verify_vdso(m, vdso->start, err);
 	/* A process may have unmapped the data. */
-	for (size_t k = dn_rebuild_find(m->p, start); r >= 0 && k < m->p->vma_count && m->p->vmas[k]->start < vdso->end; k++) {
+	for (size_t k = dn_rebuild_find(m->p, start); r >= 0 && k < m->p->vma_count && m->p->vmas[k]->start < vdso->end;
+	     k++) {
 		r = unmap(m, at, DN_MIN(m->p->vmas[k]->start, vdso->start), err);
 		at = m->p->vmas[k]->end;
 	}

@@ -43,9 +43,9 @@ static int advise(struct dn_calls *calls, const Dn__Vma *v, struct dn_error *err
 		int advice;
 		bool optional;
 	} advices[] = {
-		{ DN_VMA_DONTFORK, MADV_DONTFORK, false },   { DN_VMA_WIPEONFORK, MADV_WIPEONFORK, false },
-		{ DN_VMA_DONTDUMP, MADV_DONTDUMP, false },   { DN_VMA_SEQUENTIAL, MADV_SEQUENTIAL, false },
-		{ DN_VMA_RANDOM, MADV_RANDOM, false },	     { DN_VMA_MERGEABLE, MADV_MERGEABLE, true },
+		{ DN_VMA_DONTFORK, MADV_DONTFORK, false }, { DN_VMA_WIPEONFORK, MADV_WIPEONFORK, false },
+		{ DN_VMA_DONTDUMP, MADV_DONTDUMP, false }, { DN_VMA_SEQUENTIAL, MADV_SEQUENTIAL, false },
+		{ DN_VMA_RANDOM, MADV_RANDOM, false },	   { DN_VMA_MERGEABLE, MADV_MERGEABLE, true },
 	};
 	/* Droppable memory is wiped on fork and not dumped by itself. */
 	uint64_t implied = v->flags & DN_VMA_DROPPABLE ? DN_VMA_WIPEONFORK | DN_VMA_DONTDUMP : 0;

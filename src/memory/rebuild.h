@@ -14,10 +14,10 @@
 #define DN_NO_PARENT SIZE_MAX
 
 struct dn_memory_restore {
-	size_t count;		/* processes */
-	size_t *parent;		/* index of each one's parent */
-	uint32_t *order;	/* indexes of page chunks: COMMON ones by process, then all the rest */
-	size_t *common;		/* where each process's begin in order; [count]: where the rest begins */
+	size_t count;	 /* processes */
+	size_t *parent;	 /* index of each one's parent */
+	uint32_t *order; /* indexes of page chunks: COMMON ones by process, then all the rest */
+	size_t *common;	 /* where each process's begin in order; [count]: where the rest begins */
 	size_t chunk_count;
 	uint64_t vvar_size, vdso_size; /* of this kernel */
 	struct dn_page_buffer buffer;  /* of the caller's thread, until everything is filled */

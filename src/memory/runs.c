@@ -34,7 +34,8 @@ int dn_runs_add(struct dn_runs *runs, uint64_t addr, uint64_t pages, unsigned in
 {
 	if (runs->count) {
 		struct dn_run last;
-		if (dn_runs_get(runs, runs->count - 1, &last) == class && last.addr + last.pages * DN_PAGE_SIZE == addr) {
+		if (dn_runs_get(runs, runs->count - 1, &last) == class &&
+		    last.addr + last.pages * DN_PAGE_SIZE == addr) {
 			uint64_t more = DN_MIN(pages, LENGTH_MAX - last.pages);
 			runs->packed[runs->count - 1] = pack(last.addr, last.pages + more, class);
 			addr += more * DN_PAGE_SIZE;

@@ -104,7 +104,8 @@ static int ask_scan(struct dn_scan *scan, struct dn_error *err)
 	if (n < 0 && errno == ENOTTY)
 		return -ENOTTY;
 	if (n < 0)
-		return dn_error_set(err, -errno, "cannot scan the page tables of process %d", scan->space->process->pid);
+		return dn_error_set(err, -errno, "cannot scan the page tables of process %d",
+				    scan->space->process->pid);
 	if (arg.walk_end <= scan->reached)
 		return dn_error_say(err, -EIO, "the scan of the page tables of process %d gets nowhere",
 				    scan->space->process->pid);

@@ -52,18 +52,18 @@ struct dn_smaps_entry {
 	dev_t dev;
 	ino_t ino;
 	uint64_t page_size;
-	uint64_t rss, anonymous, swap; /* bytes: in memory, of these anonymous, swapped out */
+	uint64_t rss, anonymous, swap;	     /* bytes: in memory, of these anonymous, swapped out */
 	uint64_t shared_clean, shared_dirty; /* of rss: that others have too */
-	uint64_t huge;		       /* in huge TLB pages, which rss does not count */
-	uint32_t flags;		       /* DN_SMAPS_BIT() */
+	uint64_t huge;			     /* in huge TLB pages, which rss does not count */
+	uint32_t flags;			     /* DN_SMAPS_BIT() */
 	uint32_t pkey;
 	char name[PATH_MAX]; /* the path field, "\012" turned back into a newline; "" when there is none */
 };
 
 struct dn_smaps {
 	struct dn_smaps_entry entry;
-	bool open;     /* entry has its first line */
-	char *buffer;  /* text that was not parsed yet */
+	bool open;    /* entry has its first line */
+	char *buffer; /* text that was not parsed yet */
 	size_t used;
 	/* Gets every mapping; what it returns, if negative, ends the reading.  The entry is reused. */
 	int (*each)(const struct dn_smaps_entry *entry, void *arg, struct dn_error *err);

@@ -7,18 +7,18 @@
 
 /* One run of a chunk: where its pages are now, and what they are called in the image. */
 struct dn_piece {
-	uint64_t from;	/* address in the process, or offset in the object's file */
-	uint64_t addr;	/* address or offset for the image */
+	uint64_t from; /* address in the process, or offset in the object's file */
+	uint64_t addr; /* address or offset for the image */
 	uint32_t pages;
-	bool exact;	/* zeroes count */
-	bool by_mem;	/* not to be read by process_vm_readv, see dump.c */
+	bool exact;  /* zeroes count */
+	bool by_mem; /* not to be read by process_vm_readv, see dump.c */
 };
 
 /* The pages of one page record to be. */
 struct dn_chunk {
 	enum dn_page_stage stage;
-	uint32_t owner;		     /* pid or object id */
-	struct dn_process *process;  /* whose memory is to be read; NULL: object */
+	uint32_t owner;		    /* pid or object id */
+	struct dn_process *process; /* whose memory is to be read; NULL: object */
 	const struct dn_object *object;
 	unsigned int pieces, pages;
 	struct dn_piece piece[DN_CHUNK_PAGES];
@@ -28,17 +28,17 @@ struct dn_chunk {
 struct dn_source {
 	struct dn_capture *c;
 	enum dn_page_stage stage;
-	size_t at;	  /* index of the space, or of the object, at work */
-	bool started;	  /* at work on it indeed */
+	size_t at;	      /* index of the space, or of the object, at work */
+	bool started;	      /* at work on it indeed */
 	struct dn_piece rest; /* what the last chunk had no room for; pages 0: nothing */
 	uint64_t rest_pages;
-	size_t run;	  /* planned spaces: the next run ... */
+	size_t run;	    /* planned spaces: the next run ... */
 	struct dn_run left; /* ... and what is left of the one before */
 	unsigned int left_class;
-	size_t map;	  /* the mapping that it may lie in */
+	size_t map;	     /* the mapping that it may lie in */
 	struct dn_scan scan; /* spaces that were not planned; mappings of an object */
-	uint64_t offset;  /* in the object's file */
-	size_t through;	  /* objects that are read through mappings: index of the space */
+	uint64_t offset;     /* in the object's file */
+	size_t through;	     /* objects that are read through mappings: index of the space */
 	unsigned char *seen; /* and a bit for each page that was met */
 	struct dn_object *objects;
 	size_t object_count;

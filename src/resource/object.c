@@ -301,8 +301,7 @@ static int create_object(struct dn_restore *r, struct dn_open_object *o, struct 
 		return fd;
 	int k = dn_truncate_quietly(fd, m->size);
 	if (k < 0)
-		return dn_error_set(err, k, "cannot make %s %llu bytes long", m->name,
-				    (unsigned long long)m->size);
+		return dn_error_set(err, k, "cannot make %s %llu bytes long", m->name, (unsigned long long)m->size);
 	o->fd = dn_reopen(fd, O_PATH);
 	if (o->fd < 0)
 		return dn_error_set(err, o->fd, "cannot open %s again", m->name);

@@ -260,9 +260,10 @@ static int gadget_end(struct bootstrap *b, const char *what, struct dn_error *er
 
 	b->phase = IDLE;
 	int r = dn_thread_await_syscall_stop(b->thread, err);
-	if (r == 0)
-		r = dn_thread_get_regs(b->thread, &regs, err);
-	if (r < 0)
+	if (r != 0)
+		return r;
+	r = dn_thread_get_regs(b->thread, &regs, err);
+	if (r != 0)
 		return r;
 	b->result = (long)regs.rax;
 	if (b->result < 0 && b->result >= -4095)

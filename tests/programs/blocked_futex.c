@@ -63,9 +63,9 @@ static void run_cond(struct blocked *b)
 }
 
 static struct blocked all[] = {
-	{ "futex", SYS_futex, run_futex, 0 },	{ "futex bitset", SYS_futex, run_futex, 1 },
-	{ "shared futex", SYS_futex, run_shared }, { "mutex", SYS_futex, run_mutex, 0 },
-	{ "PI mutex", SYS_futex, run_mutex, 1 },   { "condition", SYS_futex, run_cond },
+	{ "futex", SYS_futex, run_futex, 0 },	       { "futex bitset", SYS_futex, run_futex, 1 },
+	{ "shared futex", SYS_futex, run_shared },     { "mutex", SYS_futex, run_mutex, 0 },
+	{ "PI mutex", SYS_futex, run_mutex, 1 },       { "condition", SYS_futex, run_cond },
 	{ "futex_waitv", SYS_futex_waitv, run_waitv },
 };
 

@@ -2,7 +2,7 @@
 /* clocks.c - time goes on: no clock goes back, by system call or by vdso, and processor time is not lost */
 #include "victim.h"
 
-static const clockid_t clocks[] = { CLOCK_REALTIME,	    CLOCK_MONOTONIC,	    CLOCK_MONOTONIC_RAW,
+static const clockid_t clocks[] = { CLOCK_REALTIME,	   CLOCK_MONOTONIC,	   CLOCK_MONOTONIC_RAW,
 				    CLOCK_REALTIME_COARSE, CLOCK_MONOTONIC_COARSE, CLOCK_BOOTTIME };
 
 static double now(clockid_t clock, bool by_kernel)

@@ -10,7 +10,7 @@ enum { MPOL_DEFAULT_, MPOL_PREFERRED_, MPOL_BIND_, MPOL_INTERLEAVE_, MPOL_LOCAL_
 static const struct {
 	int mode;
 	unsigned long nodes;
-} wanted[] = { { MPOL_DEFAULT_, 0 },	 { MPOL_BIND_, 1 },	{ MPOL_INTERLEAVE_, 1 },
+} wanted[] = { { MPOL_DEFAULT_, 0 },   { MPOL_BIND_, 1 },  { MPOL_INTERLEAVE_, 1 },
 	       { MPOL_PREFERRED_, 1 }, { MPOL_LOCAL_, 0 }, { MPOL_BIND_ | MPOL_F_STATIC_NODES_, 1 } };
 
 static atomic_int here;

@@ -17,8 +17,8 @@ static void *spin(void *arg)
 				   "je 1b\n\t" ALL(BACK) "vzeroupper\n\t"
 			 : [here] "+m"(registers_here)
 			 : [regs] "r"(regs), [stop] "m"(registers_stop)
-			 : "memory", "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",
-			   "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
+			 : "memory", "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8",
+			   "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
 	registers_verify(number, regs, sizeof(regs), 32, "ymm");
 	return NULL;
 }

@@ -18,22 +18,22 @@ static void *spin(void *arg)
 
 	registers_fill(number, regs, sizeof(regs));
 	registers_fill(number + 50, general, sizeof(general));
-	__asm__ volatile("mov (%[general]), %%rbx\n\t"
-			 "mov 8(%[general]), %%r8\n\t"
-			 "mov 16(%[general]), %%r9\n\t"
-			 "mov 24(%[general]), %%r10\n\t"
-			 "mov 32(%[general]), %%r14\n\t" ALL(BOTH) "lock incl (%[here])\n\t"
-			 "syscall\n\t" ALL(BACK)
-			 "mov %%rbx, (%[general])\n\t"
-			 "mov %%r8, 8(%[general])\n\t"
-			 "mov %%r9, 16(%[general])\n\t"
-			 "mov %%r10, 24(%[general])\n\t"
-			 "mov %%r14, 32(%[general])\n\t"
-			 : "=a"(result)
-			 : "a"(SYS_read), "D"(leash[0]), "S"(&c), "d"(1), [regs] "r"((void *)regs),
-			   [general] "r"((void *)general), [here] "r"(&registers_here)
-			 : "memory", "cc", "rbx", "rcx", "r8", "r9", "r10", "r11", "r14", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4",
-			   "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
+	__asm__ volatile(
+		"mov (%[general]), %%rbx\n\t"
+		"mov 8(%[general]), %%r8\n\t"
+		"mov 16(%[general]), %%r9\n\t"
+		"mov 24(%[general]), %%r10\n\t"
+		"mov 32(%[general]), %%r14\n\t" ALL(BOTH) "lock incl (%[here])\n\t"
+							  "syscall\n\t" ALL(BACK) "mov %%rbx, (%[general])\n\t"
+										  "mov %%r8, 8(%[general])\n\t"
+										  "mov %%r9, 16(%[general])\n\t"
+										  "mov %%r10, 24(%[general])\n\t"
+										  "mov %%r14, 32(%[general])\n\t"
+		: "=a"(result)
+		: "a"(SYS_read), "D"(leash[0]), "S"(&c),
+		  "d"(1), [regs] "r"((void *)regs), [general] "r"((void *)general), [here] "r"(&registers_here)
+		: "memory", "cc", "rbx", "rcx", "r8", "r9", "r10", "r11", "r14", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4",
+		  "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
 	check(result == 0, "read: expected 0, got %ld", result);
 	registers_verify(number, regs, sizeof(regs), 16, "xmm");
 	registers_verify(number + 50, general, sizeof(general), 8, "general register ");

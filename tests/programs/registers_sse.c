@@ -15,12 +15,12 @@ static void *spin(void *arg)
 
 	registers_fill(number, regs, sizeof(regs));
 	__asm__ volatile("ldmxcsr %[mxcsr]\n\t" ALL(BOTH) "lock incl %[here]\n\t"
-			 "1: cmpl $0, %[stop]\n\t"
-			 "je 1b\n\t" ALL(BACK) "stmxcsr %[now]\n\t"
+							  "1: cmpl $0, %[stop]\n\t"
+							  "je 1b\n\t" ALL(BACK) "stmxcsr %[now]\n\t"
 			 : [here] "+m"(registers_here), [now] "=m"(now)
 			 : [regs] "r"(regs), [mxcsr] "m"(mxcsr), [stop] "m"(registers_stop)
-			 : "memory", "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",
-			   "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
+			 : "memory", "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8",
+			   "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
 	check(now == mxcsr, "thread %d: MXCSR: expected %x, got %x", number, mxcsr, now);
 	registers_verify(number, regs, sizeof(regs), 16, "xmm");
 	return NULL;

@@ -23,8 +23,8 @@ static void get(int sig, struct action *a)
 
 int main(void)
 {
-	static const int flags[] = { 0,		 SA_RESTART,   SA_NODEFER,	       (int)SA_RESETHAND, SA_ONSTACK,
-				     SA_NOCLDSTOP, SA_NOCLDWAIT, SA_RESTART | SA_NODEFER };
+	static const int flags[] = { 0,		 SA_RESTART,   SA_NODEFER,   (int)SA_RESETHAND,
+				     SA_ONSTACK, SA_NOCLDSTOP, SA_NOCLDWAIT, SA_RESTART | SA_NODEFER };
 	struct action before[65], now;
 
 	for (int sig = 1; sig <= 64; sig++) {

@@ -54,8 +54,8 @@ static int queue(pid_t pid, pid_t tid, int sig, int code, int value)
 	info.si_pid = getpid();
 	info.si_uid = getuid();
 	info.si_value.sival_int = value;
-	return tid ? (int)syscall(SYS_rt_tgsigqueueinfo, pid, tid, sig, &info) :
-		     (int)syscall(SYS_rt_sigqueueinfo, pid, sig, &info);
+	return tid ? (int)syscall(SYS_rt_tgsigqueueinfo, pid, tid, sig, &info)
+		   : (int)syscall(SYS_rt_sigqueueinfo, pid, sig, &info);
 }
 
 /* Sends everything and stays, so that its pid stays. */

@@ -55,8 +55,8 @@ static void run_futex(struct blocked *b)
 {
 	static uint32_t word;
 	bool relative = b->argument == FUTEX_WAIT_PRIVATE;
-	struct timespec t = relative ? wait_for :
-				       deadline(b->argument & FUTEX_CLOCK_REALTIME ? CLOCK_REALTIME : CLOCK_MONOTONIC);
+	struct timespec t =
+		relative ? wait_for : deadline(b->argument & FUTEX_CLOCK_REALTIME ? CLOCK_REALTIME : CLOCK_MONOTONIC);
 	long r = syscall(SYS_futex, &word, b->argument, 0, &t, NULL, 1);
 
 	check(r == -1 && errno == ETIMEDOUT, "%s: got %ld (%s)", b->name, r, strerror(errno));

@@ -37,7 +37,8 @@ static void verify(const char *name, int fd, double value, double interval, doub
 	check(timerfd_gettime(fd, &t) == 0, "%s: %s", name, strerror(errno));
 	check(seconds(t.it_value) <= value + 0.001 && seconds(t.it_value) > value - passed - 5,
 	      "%s: %.3f s of %.3f remain after %.3f s", name, seconds(t.it_value), value, passed);
-	check(seconds(t.it_interval) == interval, "%s: interval %.3f, not %.3f", name, seconds(t.it_interval), interval);
+	check(seconds(t.it_interval) == interval, "%s: interval %.3f, not %.3f", name, seconds(t.it_interval),
+	      interval);
 }
 
 static void run_read(struct blocked *b)

@@ -3,8 +3,8 @@
 #include "victim.h"
 
 static const struct {
-	int code;	/* exit status, or */
-	int killed_by;	/* signal */
+	int code;      /* exit status, or */
+	int killed_by; /* signal */
 } ends[] = { { 0, 0 }, { 7, 0 }, { 255, 0 }, { 0, SIGKILL }, { 0, SIGTERM }, { 0, SIGALRM } };
 
 static pid_t pids[COUNT(ends)];

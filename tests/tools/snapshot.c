@@ -289,7 +289,8 @@ static void put_memory(int pid)
 /* Of a zombie only what it was matters, and how it ended. */
 static bool tells_of_zombies(const char *key)
 {
-	static const char *const keys[] = { "Name", "Tgid", "PPid", "TracerPid", "Uid", "Gid", "NSpid", "NSpgid", "NSsid" };
+	static const char *const keys[] = { "Name", "Tgid",  "PPid",   "TracerPid", "Uid",
+					    "Gid",  "NSpid", "NSpgid", "NSsid" };
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
 		if (strcmp(key, keys[i]) == 0)
@@ -299,11 +300,14 @@ static bool tells_of_zombies(const char *key)
 
 static void put_status(int pid, int tid)
 {
-	static const char *const keys[] = { "Name", "Umask", "Tgid", "PPid", "TracerPid", "Uid", "Gid", "Groups",
-					    "NSpid", "NSpgid", "NSsid", "Threads", "SigPnd", "ShdPnd", "SigBlk",
-					    "SigIgn", "SigCgt", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb",
-					    "NoNewPrivs", "Seccomp", "Speculation_Store_Bypass", "THP_enabled",
-					    "Cpus_allowed", "VmLck" };
+	static const char *const keys[] = {
+		"Name",	       "Umask",	       "Tgid",	     "PPid",	"TracerPid",
+		"Uid",	       "Gid",	       "Groups",     "NSpid",	"NSpgid",
+		"NSsid",       "Threads",      "SigPnd",     "ShdPnd",	"SigBlk",
+		"SigIgn",      "SigCgt",       "CapInh",     "CapPrm",	"CapEff",
+		"CapBnd",      "CapAmb",       "NoNewPrivs", "Seccomp", "Speculation_Store_Bypass",
+		"THP_enabled", "Cpus_allowed", "VmLck"
+	};
 	char path[64], *text, *line, *save = NULL;
 	bool zombie = false;
 
@@ -375,8 +379,9 @@ static bool is_zombie(int pid)
 
 static void put_process(int pid)
 {
-	static const char *const files[] = { "cmdline",	    "environ",	      "auxv",	     "limits",	"oom_score_adj",
-					     "personality", "coredump_filter", "timerslack_ns", "timers" };
+	static const char *const files[] = { "cmdline",		"environ",	 "auxv",
+					     "limits",		"oom_score_adj", "personality",
+					     "coredump_filter", "timerslack_ns", "timers" };
 	static const char *const links[] = { "exe", "cwd", "root" };
 	char path[64];
 	struct list tasks;

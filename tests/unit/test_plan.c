@@ -80,8 +80,8 @@ static void parent(int out)
 	int fds[2];
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (mmap(AREA, PAGES * DN_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) !=
-	    AREA)
+	if (mmap(AREA, PAGES * DN_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE,
+		 -1, 0) != AREA)
 		_exit(1);
 	fill(0, 16, PARENT);
 	if (pipe(fds) < 0)
@@ -128,7 +128,8 @@ static int setup(void **state)
 			.prot = PROT_READ | PROT_WRITE,
 			.resident = true,
 		};
-		t->space[i] = (struct dn_space){ .process = &t->process[i], .index = i, .maps = &t->map[i], .count = 1 };
+		t->space[i] =
+			(struct dn_space){ .process = &t->process[i], .index = i, .maps = &t->map[i], .count = 1 };
 		t->spaces[i] = &t->space[i];
 	}
 	t->memory = (struct dn_memory){ .spaces = t->spaces, .count = COUNT };

@@ -30,7 +30,7 @@ static void collect(const struct dn_doctor_result *result, void *arg)
 	assert_true(all->count < MAX_RESULTS);
 	all->r[all->count++] = *result;
 	print_message("%s: %s %s\n", result->name,
-		      result->state == DN_DOCTOR_OK	    ? "ok"
+		      result->state == DN_DOCTOR_OK	   ? "ok"
 		      : result->state == DN_DOCTOR_MISSING ? "missing"
 							   : "degraded",
 		      result->detail);

@@ -33,8 +33,9 @@ static int setup(void **state)
 
 	p->at = mmap(NULL, 3 * part, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	assert_ptr_not_equal(p->at, MAP_FAILED);
-	assert_ptr_equal(mmap(p->at + part, part, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1, 0),
-			 p->at + part);
+	assert_ptr_equal(
+		mmap(p->at + part, part, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1, 0),
+		p->at + part);
 	p->process.pid = getpid();
 	for (size_t i = 0; i < 3; i++)
 		p->maps[i] = (struct dn_map){

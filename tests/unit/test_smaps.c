@@ -52,12 +52,17 @@ static int parse(const char *text, size_t piece, struct seen *seen, struct dn_er
 	return r;
 }
 
-#define REST \
-	"Size:                 64 kB\nKernelPageSize:        4 kB\nMMUPageSize:           4 kB\nRss:                  20 kB\n" \
-	"Pss:                  20 kB\nPss_Dirty:             8 kB\nShared_Clean:          0 kB\nShared_Dirty:          0 kB\n" \
-	"Private_Clean:        12 kB\nPrivate_Dirty:         8 kB\nReferenced:           20 kB\nAnonymous:             8 kB\n" \
-	"KSM:                   0 kB\nLazyFree:              0 kB\nAnonHugePages:         0 kB\nShmemPmdMapped:        0 kB\n" \
-	"FilePmdMapped:         0 kB\nShared_Hugetlb:        0 kB\nPrivate_Hugetlb:       0 kB\nSwap:                 16 kB\n" \
+#define REST                                                                                                           \
+	"Size:                 64 kB\nKernelPageSize:        4 kB\nMMUPageSize:           4 kB\nRss:                 " \
+	" 20 kB\n"                                                                                                     \
+	"Pss:                  20 kB\nPss_Dirty:             8 kB\nShared_Clean:          0 kB\nShared_Dirty:        " \
+	"  0 kB\n"                                                                                                     \
+	"Private_Clean:        12 kB\nPrivate_Dirty:         8 kB\nReferenced:           20 kB\nAnonymous:           " \
+	"  8 kB\n"                                                                                                     \
+	"KSM:                   0 kB\nLazyFree:              0 kB\nAnonHugePages:         0 kB\nShmemPmdMapped:      " \
+	"  0 kB\n"                                                                                                     \
+	"FilePmdMapped:         0 kB\nShared_Hugetlb:        0 kB\nPrivate_Hugetlb:       0 kB\nSwap:                " \
+	" 16 kB\n"                                                                                                     \
 	"SwapPss:              16 kB\nLocked:                0 kB\nTHPeligible:           0\n"
 
 static const char recorded[] =
@@ -68,17 +73,17 @@ static const char recorded[] =
 	"55f4823fa000-55f48241b000 rw-p 00000000 00:00 0                          [heap]\n" REST
 	"ProtectionKey:         3\nVmFlags: rd wr mr mw me ac sd \n"
 	"7f0000000000-7f0000400000 rw-p 00000000 00:10 77                         /anon_hugepage (deleted)\n"
-	"Size:               4096 kB\nKernelPageSize:     2048 kB\nMMUPageSize:        2048 kB\nRss:                   0 kB\n"
-	"Anonymous:             0 kB\nShared_Hugetlb:     2048 kB\nPrivate_Hugetlb:    2048 kB\nSwap:                  0 kB\n"
+	"Size:               4096 kB\nKernelPageSize:     2048 kB\nMMUPageSize:        2048 kB\nRss:                   "
+	"0 kB\n"
+	"Anonymous:             0 kB\nShared_Hugetlb:     2048 kB\nPrivate_Hugetlb:    2048 kB\nSwap:                  "
+	"0 kB\n"
 	"VmFlags: rd wr mr mw me de ht \n"
 	"7f1000000000-7f1000010000 rw-p 00000000 00:00 0                          [anon:a name of its own]\n" REST
 	"VmFlags: rd wr mr mw me ac dc wf dd hg sl \n"
 	"7f2000000000-7f2000010000 rw-s 00003000 103:0a 4294967299                /tmp/a\\012b  c (deleted)\n" REST
 	"VmFlags: rd wr sh mr mw me ms lo lf sr gu \n"
-	"7f3000000000-7f3000001000 ---p 00000000 00:00 0 \n" REST
-	"VmFlags: mr mw me gd nr rr um nh mg dp zz\n"
-	"ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0                  [vsyscall]\n" REST
-	"VmFlags: ex \n";
+	"7f3000000000-7f3000001000 ---p 00000000 00:00 0 \n" REST "VmFlags: mr mw me gd nr rr um nh mg dp zz\n"
+	"ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0                  [vsyscall]\n" REST "VmFlags: ex \n";
 
 static void check_recorded(const struct seen *s)
 {
@@ -107,24 +112,23 @@ static void check_recorded(const struct seen *s)
 	assert_int_equal(e[3].pkey, 0);
 	assert_int_equal(e[3].flags, DN_SMAPS_BIT(DN_SMAPS_MW) | DN_SMAPS_BIT(DN_SMAPS_HT));
 	assert_string_equal(e[4].name, "[anon:a name of its own]");
-	assert_int_equal(e[4].flags, DN_SMAPS_BIT(DN_SMAPS_MW) | DN_SMAPS_BIT(DN_SMAPS_AC) |
-					     DN_SMAPS_BIT(DN_SMAPS_DC) | DN_SMAPS_BIT(DN_SMAPS_WF) |
-					     DN_SMAPS_BIT(DN_SMAPS_DD) | DN_SMAPS_BIT(DN_SMAPS_HG) |
-					     DN_SMAPS_BIT(DN_SMAPS_SL));
+	assert_int_equal(e[4].flags, DN_SMAPS_BIT(DN_SMAPS_MW) | DN_SMAPS_BIT(DN_SMAPS_AC) | DN_SMAPS_BIT(DN_SMAPS_DC) |
+					     DN_SMAPS_BIT(DN_SMAPS_WF) | DN_SMAPS_BIT(DN_SMAPS_DD) |
+					     DN_SMAPS_BIT(DN_SMAPS_HG) | DN_SMAPS_BIT(DN_SMAPS_SL));
 	assert_true(e[5].shared);
 	assert_int_equal(e[5].dev, makedev(0x103, 0xa));
 	assert_int_equal(e[5].ino, 4294967299);
 	assert_int_equal(e[5].offset, 0x3000);
 	assert_string_equal(e[5].name, "/tmp/a\nb  c (deleted)");
-	assert_int_equal(e[5].flags, DN_SMAPS_BIT(DN_SMAPS_MW) | DN_SMAPS_BIT(DN_SMAPS_LO) |
-					     DN_SMAPS_BIT(DN_SMAPS_LF) | DN_SMAPS_BIT(DN_SMAPS_SR));
+	assert_int_equal(e[5].flags, DN_SMAPS_BIT(DN_SMAPS_MW) | DN_SMAPS_BIT(DN_SMAPS_LO) | DN_SMAPS_BIT(DN_SMAPS_LF) |
+					     DN_SMAPS_BIT(DN_SMAPS_SR));
 	assert_int_equal(e[6].prot, PROT_NONE);
 	assert_false(e[6].shared);
 	assert_string_equal(e[6].name, "");
-	assert_int_equal(e[6].flags, DN_SMAPS_BIT(DN_SMAPS_MW) | DN_SMAPS_BIT(DN_SMAPS_GD) |
-					     DN_SMAPS_BIT(DN_SMAPS_NR) | DN_SMAPS_BIT(DN_SMAPS_RR) |
-					     DN_SMAPS_BIT(DN_SMAPS_UM) | DN_SMAPS_BIT(DN_SMAPS_NH) |
-					     DN_SMAPS_BIT(DN_SMAPS_MG) | DN_SMAPS_BIT(DN_SMAPS_DP));
+	assert_int_equal(e[6].flags, DN_SMAPS_BIT(DN_SMAPS_MW) | DN_SMAPS_BIT(DN_SMAPS_GD) | DN_SMAPS_BIT(DN_SMAPS_NR) |
+					     DN_SMAPS_BIT(DN_SMAPS_RR) | DN_SMAPS_BIT(DN_SMAPS_UM) |
+					     DN_SMAPS_BIT(DN_SMAPS_NH) | DN_SMAPS_BIT(DN_SMAPS_MG) |
+					     DN_SMAPS_BIT(DN_SMAPS_DP));
 	assert_int_equal(e[7].start, 0xffffffffff600000);
 	assert_int_equal(e[7].flags, 0);
 }
@@ -145,15 +149,15 @@ static void recorded_text(void **state)
 static void nonsense_is_refused(void **state)
 {
 	static const char *const texts[] = {
-		"Size:                 64 kB\n",					       /* no first line */
-		"1000-2000 r--p 00000000 00:00 0 \n1000-2000 r--p 00000000 00:00 0 \n",	       /* two of them */
-		"1000-2000 r--p 00000000 00:00 0 \nSize:    4 kB\n",			       /* no VmFlags */
-		"1000-2000 r--p 00000000 00:00 0 \nVmFlags: rd",			       /* no newline */
-		"2000-1000 r--p 00000000 00:00 0 \nVmFlags: rd\n",			       /* backwards */
-		"1001-2000 r--p 00000000 00:00 0 \nVmFlags: rd\n",			       /* not a page */
+		"Size:                 64 kB\n",					/* no first line */
+		"1000-2000 r--p 00000000 00:00 0 \n1000-2000 r--p 00000000 00:00 0 \n", /* two of them */
+		"1000-2000 r--p 00000000 00:00 0 \nSize:    4 kB\n",			/* no VmFlags */
+		"1000-2000 r--p 00000000 00:00 0 \nVmFlags: rd",			/* no newline */
+		"2000-1000 r--p 00000000 00:00 0 \nVmFlags: rd\n",			/* backwards */
+		"1001-2000 r--p 00000000 00:00 0 \nVmFlags: rd\n",			/* not a page */
 		"1000-2000 r--p\nVmFlags: rd\n",
 		"1000-2000 r\nVmFlags: rd\n",
-		"1000-20000000000000000 r--p 00000000 00:00 0 \nVmFlags: rd\n",		       /* too long */
+		"1000-20000000000000000 r--p 00000000 00:00 0 \nVmFlags: rd\n", /* too long */
 		"1000-2000 r--p 00000000 00:00 99999999999999999999999 x\nVmFlags: rd\n",
 		"\n",
 		"garbage\n",
@@ -230,8 +234,9 @@ static void own_mappings(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(recorded_text), cmocka_unit_test(nonsense_is_refused), cmocka_unit_test(endless_line),
-		cmocka_unit_test(callback_ends_it), cmocka_unit_test(own_mappings),
+		cmocka_unit_test(recorded_text), cmocka_unit_test(nonsense_is_refused),
+		cmocka_unit_test(endless_line),	 cmocka_unit_test(callback_ends_it),
+		cmocka_unit_test(own_mappings),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
