@@ -7,11 +7,9 @@
 #define MASK(n) "kmovq " #n "*8(%[masks]), %%k" #n "\n\t"
 #define KSAM(n) "kmovq %%k" #n ", " #n "*8(%[masks])\n\t"
 #define EIGHT(M) M(0) M(1) M(2) M(3) M(4) M(5) M(6) M(7)
-#define ALL(M)                                                                                                         \
-	EIGHT(M)                                                                                                       \
-	M(8)                                                                                                           \
-	M(9) M(10) M(11) M(12) M(13) M(14) M(15) M(16) M(17) M(18) M(19) M(20) M(21) M(22) M(23) M(24) M(25) M(26)     \
-		M(27) M(28) M(29) M(30) M(31)
+#define OTHERS(M) M(8) M(9) M(10) M(11) M(12) M(13) M(14) M(15) M(16) M(17) M(18) M(19)
+#define MORE(M) M(20) M(21) M(22) M(23) M(24) M(25) M(26) M(27) M(28) M(29) M(30) M(31)
+#define ALL(M) EIGHT(M) OTHERS(M) MORE(M)
 
 static __attribute__((target("avx512f,avx512bw"))) void *spin(void *arg)
 {
