@@ -407,28 +407,59 @@ static bool inside_leftover(const struct dn_thread *t, const struct dn_surroundi
 	return false;
 }
 
-/* Threads that are still on their way home must not lose the code they are in. */
+/* At a call of a killed dunlin, with a frame that leads back: the thread has not run since, being stopped, or
+ * for want of a processor.  A signal handler of the program's own that is about to return may look like it. */
+static bool at_gadget(const struct dn_thread *t, const struct dn_surroundings *s)
+{
+	const uint64_t rip = t->regs.rip, trampoline = 9; /* the longest of dn_arch_find_sigreturn() */
+	uint64_t back = 0;
+
+	if (!s->sigreturn_at)
+		return false;
+	if (rip >= s->sigreturn_at && rip < s->sigreturn_at + trampoline)
+		return true;
+	return rip >= s->syscall_at && rip <= s->syscall_at + 2 &&
+	       dn_process_read(t->process, t->regs.rsp, &back, sizeof(back), NULL) == 0 && back == s->sigreturn_at;
+}
+
+/* A stopped thread runs for a while, and stops again. */
+static int let_run(struct dn_thread *t, long ns, struct dn_error *err)
+{
+	int r;
+
+	t->stopped = false;
+	/* One that SIGSTOP had stopped has two stops before it: that of SEIZE, and that which was asked for. */
+	do {
+		r = dn_thread_continue(t, 0, err);
+		nanosleep(&(struct timespec){ .tv_nsec = ns }, NULL);
+	} while (r == 0 && dn_thread_await_stop(t, 0, NULL) > 0);
+	if (r == 0)
+		r = dn_thread_interrupt(t, err);
+	return r < 0 ? r : dn_thread_read_state(t, err);
+}
+
+/* Threads that are still on their way home must not lose the code they are in, nor be taken for being
+ * where they are.  1: there were some. */
 static int let_stragglers_home(struct dn_process *p, const struct dn_surroundings *s, struct dn_error *err)
 {
+	int moved = 0;
+
 	for (size_t i = 0; i < p->thread_count; i++) {
 		struct dn_thread *t = p->threads[i];
-		for (int tries = 0; inside_leftover(t, s); tries++) {
+		for (int tries = 0; inside_leftover(t, s) || at_gadget(t, s); tries++) {
+			if (tries == STRAGGLER_TRIES && !inside_leftover(t, s))
+				break;
 			if (tries == STRAGGLER_TRIES)
 				return dn_error_say(err, -EBUSY,
 						    "thread %d of process %d is in the hands of another dunlin", t->tid,
 						    p->pid);
-			t->stopped = false;
-			int r = dn_thread_continue(t, 0, err);
-			nanosleep(&(struct timespec){ .tv_nsec = 200000L << DN_MIN(tries, 8) }, NULL);
-			if (r == 0)
-				r = dn_thread_interrupt(t, err);
-			if (r == 0)
-				r = dn_thread_read_state(t, err);
+			int r = let_run(t, 200000L << DN_MIN(tries, 8), err);
 			if (r < 0)
 				return r;
+			moved = 1;
 		}
 	}
-	return 0;
+	return moved;
 }
 
 /* Called with a thread that can make system calls. */
@@ -465,10 +496,12 @@ static int prepare(struct bootstrap *b, struct dn_error *err)
 
 	if (r < 0)
 		return r;
-	b->around = b->process->around;
-	r = let_stragglers_home(b->process, b->around, err);
+	r = let_stragglers_home(b->process, b->process->around, err);
+	if (r > 0) /* they may have mapped something on their way */
+		r = look_around(b->process, err);
 	if (r < 0)
 		return r;
+	b->around = b->process->around;
 	b->thread = choose(b->process, b->around);
 	r = prepare_frame(b, err);
 	return r < 0 ? r : clear_leftovers(b, err);
