@@ -33,6 +33,7 @@ struct dn_cli {
 	bool json;
 	bool no_stats;		/* set before parsing: the command has no --stats */
 	const char *stats_file; /* NULL: not wanted */
+	FILE *stats;		/* the same, once opened */
 	bool stdout_taken;	/* standard output carries an image: print nothing else there */
 	uint64_t started_ns;	/* CLOCK_MONOTONIC */
 	uint64_t bar_ns;	/* when the progress bar was drawn last, 0: never */
@@ -47,9 +48,10 @@ void dn_cli_parse(struct dn_cli *cli, const struct argp *argp, int argc, char **
  * One thread at a time. */
 void dn_cli_progress(const char *phase, uint64_t done, uint64_t total, void *arg);
 
-/* Writes what happened as JSON to the file that --stats names, if it does. */
-int dn_cli_write_stats(const struct dn_cli *cli, const char *operation, const struct dn_stats *stats,
-		       struct dn_error *err);
+/* Opens the file that --stats names, if it does: before anything is done that cannot be undone. */
+int dn_cli_open_stats(struct dn_cli *cli, struct dn_error *err);
+/* Writes what happened to it as JSON.  It has happened: what fails is a warning. */
+void dn_cli_write_stats(struct dn_cli *cli, const char *operation, const struct dn_stats *stats);
 
 /* Removes the bar, says what went wrong if r < 0 (with --json on standard output as well) and
  * returns the exit status for it. */

@@ -119,9 +119,11 @@ int dn_cmd_checkpoint(int argc, char **argv)
 	signal(SIGINT, cancel);
 	signal(SIGTERM, cancel);
 	signal(SIGHUP, cancel);
-	int r = dn_checkpoint(a.pid, a.image, &a.options, &err);
+	int r = dn_cli_open_stats(&a.cli, &err);
 	if (r == 0)
-		r = dn_cli_write_stats(&a.cli, "checkpoint", &stats, &err);
+		r = dn_checkpoint(a.pid, a.image, &a.options, &err);
+	if (r == 0)
+		dn_cli_write_stats(&a.cli, "checkpoint", &stats);
 	if (r == 0)
 		print_result(&a, &stats);
 	return dn_cli_end(&a.cli, r, &err);

@@ -160,9 +160,11 @@ int dn_cmd_restart(int argc, char **argv)
 	sigdelset(&signals, SIGTSTP);
 	if (!a.options.detach)
 		sigprocmask(SIG_BLOCK, &signals, NULL);
-	int r = dn_restart(a.image, &a.options, &pid, &err);
+	int r = dn_cli_open_stats(&a.cli, &err);
 	if (r == 0)
-		r = dn_cli_write_stats(&a.cli, "restart", &stats, &err);
+		r = dn_restart(a.image, &a.options, &pid, &err);
+	if (r == 0)
+		dn_cli_write_stats(&a.cli, "restart", &stats);
 	if (r == 0)
 		print_result(&a, &stats, pid);
 	if (r == 0 && !a.options.detach)

@@ -65,10 +65,12 @@ int dn_cmd_verify(int argc, char **argv)
 	struct dn_stats stats = {};
 
 	dn_cli_parse(&a.cli, &argp, argc, argv);
-	int r = dn_verify(a.image, &stats, &err);
+	int r = dn_cli_open_stats(&a.cli, &err);
+	if (r == 0)
+		r = dn_verify(a.image, &stats, &err);
 	if (r >= 0)
 		r = print(&a, &stats, &err);
 	if (r >= 0)
-		r = dn_cli_write_stats(&a.cli, "verify", &stats, &err);
+		dn_cli_write_stats(&a.cli, "verify", &stats);
 	return dn_cli_end(&a.cli, r, &err);
 }

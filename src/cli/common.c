@@ -7,10 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "base/util.h"
 #include "cli/cli.h"
 
@@ -139,7 +141,7 @@ static void write_times(struct dn_json *j, const struct dn_stats *s)
 	dn_json_object_end(j);
 }
 
-int dn_cli_write_stats(const struct dn_cli *cli, const char *operation, const struct dn_stats *s, struct dn_error *err)
+int dn_cli_open_stats(struct dn_cli *cli, struct dn_error *err)
 {
 	if (!cli->stats_file)
 		return 0;
@@ -149,11 +151,28 @@ int dn_cli_write_stats(const struct dn_cli *cli, const char *operation, const st
 				    "--stats - and an image on standard output exclude each other: name a file");
 	fflush(stdout);
 	/* A duplicate: /dev/stdout opened anew would begin at the start of a file. */
-	_cleanup_file_ FILE *file =
-		to_stdout ? fdopen(fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3), "w") : fopen(cli->stats_file, "we");
-	if (!file)
-		return dn_error_set(err, -errno, "cannot write the statistics to %s", cli->stats_file);
-	struct dn_json j = DN_JSON_INIT(file);
+	int fd = to_stdout ? fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3)
+			   : open(cli->stats_file, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+	if (fd >= 0)
+		cli->stats = fdopen(fd, "w");
+	if (cli->stats)
+		return 0;
+	dn_error_set(err, -errno, "cannot write the statistics to %s", cli->stats_file);
+	if (fd >= 0)
+		close(fd);
+	return err->code;
+}
+
+void dn_cli_write_stats(struct dn_cli *cli, const char *operation, const struct dn_stats *s)
+{
+	struct stat st;
+
+	if (!cli->stats)
+		return;
+	/* What an earlier run has written there. */
+	bool failed = strcmp(cli->stats_file, "-") != 0 && fstat(fileno(cli->stats), &st) == 0 && S_ISREG(st.st_mode) &&
+		      ftruncate(fileno(cli->stats), 0) < 0;
+	struct dn_json j = DN_JSON_INIT(cli->stats);
 	dn_json_object(&j, NULL);
 	dn_json_text(&j, "operation", operation);
 	write_times(&j, s);
@@ -167,9 +186,10 @@ int dn_cli_write_stats(const struct dn_cli *cli, const char *operation, const st
 	dn_json_uint(&j, "mappings", s->mappings);
 	dn_json_uint(&j, "descriptors", s->descriptors);
 	dn_json_object_end(&j);
-	if (dn_json_finish(&j) < 0)
-		return dn_error_say(err, -EIO, "cannot write the statistics to %s: is the disk full?", cli->stats_file);
-	return 0;
+	failed = dn_json_finish(&j) < 0 || failed;
+	if (fclose(cli->stats) != 0 || failed)
+		dn_warn("cannot write the statistics to %s: is the disk full?", cli->stats_file);
+	cli->stats = NULL;
 }
 
 int dn_cli_end(struct dn_cli *cli, int r, const struct dn_error *err)

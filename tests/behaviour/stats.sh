@@ -23,6 +23,13 @@ assert find(s, "processes") == 21, find(s, "processes")
 assert find(s, "threads") == 21, find(s, "threads")
 assert find(s, "frozen") <= find(s, "total")
 END
+# A place for them that cannot be is found out before anything is done; a full one does not undo it.
+checkpoint_fails 1 "cannot write the statistics" checkpoint "$pid" -o "$folder/images/none" --kill --stats /nowhere/stats
+"$DUNLIN" checkpoint "$pid" -o - --kill --stats - > "$folder/none" && fail "--stats - and -o - go together"
+[ -d "/proc/$pid" ] || fail "and it has killed the program"
+[ ! -s "$folder/none" ] || fail "and it has written an image"
+dunlin checkpoint "$pid" -o "$image" --stats /dev/full 2> "$folder/message" || fail "--stats /dev/full: ended with $?"
+grep -q 'warning: cannot write the statistics' "$folder/message" || fail "it says: $(cat "$folder/message")"
 dunlin -q checkpoint "$pid" -o "$image" > "$folder/said" 2>&1 || dunlin checkpoint -q "$pid" -o "$image" > "$folder/said" 2>&1 ||
 	fail "-q: checkpoint ended with $?"
 grep -v '^+' "$folder/said" && fail "-q says something"
