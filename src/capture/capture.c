@@ -346,6 +346,7 @@ static int run(struct dn_capture *c, pid_t pid, const char *image, struct dn_sta
 	int r = dn_image_writer_new(image, &c->writer, err);
 	if (r < 0)
 		return r;
+	dn_image_writer_cancel(c->writer, c->options->cancel);
 	uint64_t held_at = dn_now_ns();
 	r = dn_tree_hold(c, pid, err);
 	uint64_t t1 = dn_now_ns();

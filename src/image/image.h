@@ -51,6 +51,8 @@ struct dn_image_writer;
 
 /* path "-": standard output.  Otherwise a temporary file next to path, mode 0600.  mkdir is not done. */
 int dn_image_writer_new(const char *path, struct dn_image_writer **ret, struct dn_error *err);
+/* Once *cancel is set, whatever is written fails with -EINTR, soon.  NULL: never. */
+void dn_image_writer_cancel(struct dn_image_writer *w, const volatile int *cancel);
 /* Abandons the image if it was not committed: the temporary file is removed.  NULL is fine. */
 void dn_image_writer_free(struct dn_image_writer *w);
 
@@ -74,7 +76,7 @@ void dn_page_buffer_finish(struct dn_page_buffer *b);
 int dn_image_write_pages(struct dn_image_writer *w, enum dn_page_stage stage, uint32_t owner, struct dn_page_buffer *b,
 			 struct dn_error *err);
 
-/* Index, commit record, sync, rename to the final name, sync of the folder. */
+/* Index, commit record, sync, rename to the final name, sync of the folder.  Of a pipe: all of it was read. */
 int dn_image_commit(struct dn_image_writer *w, struct dn_error *err);
 
 uint64_t dn_image_writer_bytes(const struct dn_image_writer *w); /* written so far */

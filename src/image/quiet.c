@@ -7,10 +7,18 @@
 #include "image/quiet.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
+#include <sys/ioctl.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "base/util.h"
+
+#define LOOK_MS 50 /* how soon a cancelled write is given up */
 
 static void begin_quiet(sigset_t *ret_quiet, sigset_t *ret_old)
 {
@@ -73,4 +81,62 @@ int dn_write_quietly(int fd, const void *data, uint64_t len, int64_t offset)
 			offset += n;
 	}
 	return 0;
+}
+
+/* Writes what fits.  A signal that comes just before a write that blocks would go unseen: never block. */
+static ssize_t write_some(int fd, const void *data, uint64_t len)
+{
+	const struct iovec io = { (void *)data, len };
+	sigset_t quiet, old;
+
+	begin_quiet(&quiet, &old);
+	ssize_t n = pwritev2(fd, &io, 1, -1, RWF_NOWAIT);
+	int code = n < 0 ? errno : 0;
+	end_quiet(&quiet, &old, code);
+	if (code != EOPNOTSUPP && code != EINVAL && code != ENOSYS)
+		return n < 0 ? -code : n;
+	/* Before Linux 6.4.  A pipe that poll calls writable has room for this much. */
+	struct pollfd room = { .fd = fd, .events = POLLOUT };
+	if (poll(&room, 1, 0) <= 0)
+		return -EAGAIN;
+	return write_once(fd, data, DN_MIN(len, (uint64_t)PIPE_BUF), -1);
+}
+
+int dn_write_pipe_quietly(int fd, const void *data, uint64_t len, const volatile int *cancel)
+{
+	const unsigned char *p = data;
+
+	while (len > 0) {
+		if (cancel && *cancel)
+			return -EINTR;
+		ssize_t n = write_some(fd, p, len);
+		if (n == -EAGAIN) {
+			struct pollfd wait = { .fd = fd, .events = POLLOUT };
+			poll(&wait, 1, LOOK_MS);
+		} else if (n < 0 && n != -EINTR) {
+			return (int)n;
+		} else if (n > 0) {
+			p += n;
+			len -= (uint64_t)n;
+		}
+	}
+	return 0;
+}
+
+int dn_await_readers(int fd, const volatile int *cancel)
+{
+	for (int ms = 0;; ms = DN_MIN(ms + 1, LOOK_MS)) {
+		struct pollfd readers = { .fd = fd };
+		int left;
+		/* In this order: who has gone by now reads no more. */
+		bool gone = poll(&readers, 1, ms) > 0;
+		if (ioctl(fd, FIONREAD, &left) < 0)
+			return -errno;
+		if (left == 0)
+			return 0;
+		if (gone)
+			return -EPIPE;
+		if (cancel && *cancel)
+			return -EINTR;
+	}
 }

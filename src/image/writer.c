@@ -32,6 +32,8 @@
 struct dn_image_writer {
 	struct dn_target target;
 	int pipe_fd; /* -1: a file */
+	bool is_fifo;
+	const volatile int *cancel;
 	uint64_t image_id;
 	_Atomic uint64_t end;	/* where the next record goes */
 	_Atomic bool no_direct; /* O_DIRECT turned out not to work */
@@ -71,6 +73,7 @@ static int say_write_failed(struct dn_image_writer *w, int code, struct dn_error
 		return dn_error_say(err, code,
 				    "cannot write the image to standard output: its reader is gone after %.1f MiB",
 				    mib_of(w));
+	case EINTR: return dn_error_say(err, code, "interrupted: there is no image, the program runs on");
 	default: return dn_error_set(err, code, "cannot write the image %s after %.1f MiB", name_of(w), mib_of(w));
 	}
 }
@@ -85,6 +88,13 @@ static int write_file(struct dn_image_writer *w, const void *data, uint64_t len,
 		dn_debug("%s: no direct I/O here, going on without", w->target.path);
 	}
 	return dn_write_quietly(w->target.fd, data, len, (int64_t)offset);
+}
+
+/* In ascending order. */
+static int write_pipe(struct dn_image_writer *w, const void *data, uint64_t len)
+{
+	return w->is_fifo ? dn_write_pipe_quietly(w->pipe_fd, data, len, w->cancel)
+			  : dn_write_quietly(w->pipe_fd, data, len, -1);
 }
 
 /* ---- records ---- */
@@ -113,12 +123,14 @@ static int append(struct dn_image_writer *w, struct dn_record_header *h, uint64_
 
 	if (r < 0)
 		return dn_error_set(err, r, "the image %s could not be written", name_of(w));
+	if (w->cancel && *w->cancel)
+		return say_write_failed(w, -EINTR, err);
 	h->image_id = w->image_id;
 	if (w->pipe_fd >= 0) {
 		pthread_mutex_lock(&w->lock);
 		h->offset = atomic_fetch_add(&w->end, size);
 		dn_record_seal_header(h);
-		r = dn_write_quietly(w->pipe_fd, h, size, -1);
+		r = write_pipe(w, h, size);
 		if (r >= 0)
 			r = push_index(w, h);
 		pthread_mutex_unlock(&w->lock);
@@ -219,7 +231,7 @@ int dn_image_write_pages(struct dn_image_writer *w, enum dn_page_stage stage, ui
 			 struct dn_error *err)
 {
 	if (b->page_count == 0)
-		return 0;
+		return w->cancel && *w->cancel ? say_write_failed(w, -EINTR, err) : 0;
 	if (b->page_count > DN_CHUNK_PAGES || b->run_count == 0 || b->run_count > b->page_count)
 		return dn_error_say(err, -EINVAL, "a page buffer with %u pages in %u runs", b->page_count,
 				    b->run_count);
@@ -253,7 +265,8 @@ static int open_pipe(struct dn_image_writer *w, struct dn_error *err)
 	w->pipe_fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
 	if (w->pipe_fd < 0)
 		return dn_error_set(err, -errno, "cannot write the image to standard output");
-	if (S_ISFIFO(st.st_mode))
+	w->is_fifo = S_ISFIFO(st.st_mode);
+	if (w->is_fifo)
 		fcntl(w->pipe_fd, F_SETPIPE_SZ, PIPE_BUFFER); /* a wish */
 	return 0;
 }
@@ -265,7 +278,7 @@ static int write_file_header(struct dn_image_writer *w, struct dn_error *err)
 	if (getrandom(&w->image_id, sizeof(w->image_id), 0) != sizeof(w->image_id))
 		return dn_error_set(err, -errno, "cannot get random numbers");
 	dn_file_header_init(&h, w->image_id);
-	int r = dn_write_quietly(w->pipe_fd >= 0 ? w->pipe_fd : w->target.fd, &h, sizeof(h), w->pipe_fd >= 0 ? -1 : 0);
+	int r = w->pipe_fd >= 0 ? write_pipe(w, &h, sizeof(h)) : dn_write_quietly(w->target.fd, &h, sizeof(h), 0);
 	if (r < 0)
 		return say_write_failed(w, r, err);
 	atomic_store(&w->end, sizeof(h));
@@ -290,6 +303,11 @@ int dn_image_writer_new(const char *path, struct dn_image_writer **ret, struct d
 	}
 	*ret = w;
 	return 0;
+}
+
+void dn_image_writer_cancel(struct dn_image_writer *w, const volatile int *cancel)
+{
+	w->cancel = cancel;
 }
 
 void dn_image_writer_free(struct dn_image_writer *w)
@@ -357,7 +375,12 @@ int dn_image_commit(struct dn_image_writer *w, struct dn_error *err)
 		return r;
 	if (w->pipe_fd < 0)
 		return dn_target_commit(&w->target, err);
-	/* Standard output may be a file; of a pipe, EINVAL is expected. */
+	if (w->is_fifo) {
+		/* What is in the pipe only is lost with its reader. */
+		r = dn_await_readers(w->pipe_fd, w->cancel);
+		return r < 0 ? say_write_failed(w, r, err) : 0;
+	}
+	/* Standard output may be a file; of a socket, EINVAL is expected. */
 	if (fdatasync(w->pipe_fd) < 0 && errno != EINVAL && errno != EROFS && errno != ENOTSUP)
 		return dn_error_set(err, -errno, "cannot bring the image on standard output to the disk");
 	return 0;
