@@ -28,6 +28,7 @@
 #include "resource/context.h"
 #include "resource/message.h"
 #include "tracee/control.h"
+#include "tracee/guard.h"
 
 #define THREADS_PER_RECORD 256
 
@@ -323,10 +324,14 @@ static int finish(struct dn_capture *c, uint64_t held_at, struct dn_stats *stats
 	int r;
 
 	if (c->options->kill) {
-		r = dn_image_commit(c->writer, err);
+		struct dn_guard guard = DN_GUARD_INIT;
+		r = dn_guard_start(&guard, c->processes, c->process_count, err);
+		if (r == 0)
+			r = dn_image_commit(c->writer, err);
 		stats->commit_ns = dn_now_ns() - t0;
 		if (r == 0)
-			r = dn_tree_kill(c, err);
+			r = dn_tree_kill(c, &guard, err);
+		dn_guard_end(&guard);
 		stats->frozen_ns = dn_now_ns() - held_at;
 		return r;
 	}

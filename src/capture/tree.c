@@ -319,12 +319,19 @@ static bool still_there(const struct dn_process *p)
 	return kill(p->pid, 0) == 0 || errno != ESRCH;
 }
 
-int dn_tree_kill(struct dn_capture *c, struct dn_error *err)
+int dn_tree_kill(struct dn_capture *c, struct dn_guard *guard, struct dn_error *err)
 {
+	int r = 0;
+
+	dn_guard_arm(guard);
 	for (size_t i = 0; i < c->process_count; i++)
 		if (!c->processes[i]->zombie &&
-		    syscall(SYS_pidfd_send_signal, c->processes[i]->pidfd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
-			return dn_error_set(err, -errno, "cannot end process %d", c->processes[i]->pid);
+		    syscall(SYS_pidfd_send_signal, c->processes[i]->pidfd, SIGKILL, NULL, 0) < 0 && errno != ESRCH &&
+		    r == 0)
+			r = dn_error_set(err, -errno, "cannot end process %d", c->processes[i]->pid);
+	dn_guard_end(guard);
+	if (r < 0)
+		return r;
 	for (size_t i = 0; i < c->process_count; i++) {
 		struct dn_process *p = c->processes[i];
 		/* Threads first: the leader can only be waited for when they are gone. */

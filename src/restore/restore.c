@@ -25,6 +25,7 @@
 #include "restore/seed.h"
 #include "tracee/arena.h"
 #include "tracee/control.h"
+#include "tracee/guard.h"
 
 #define PIDS_FREE_MS 10000u
 
@@ -242,12 +243,21 @@ static int create(struct dn_restore *r, struct dn_error *err)
 
 static int let_go(struct dn_restore *r, struct dn_error *err)
 {
-	static seed_step *const steps[] = { request_stop, begin_unmap, middle_unmap, complete, disarm, release };
+	static seed_step *const steps[] = { request_stop, begin_unmap, middle_unmap, complete };
+	struct dn_guard guard = DN_GUARD_INIT;
 	int k = 0;
 
 	for (size_t i = 0; i < DN_ARRAY_LEN(steps) && k == 0; i++)
 		k = for_living(r, steps[i], err);
-	return k;
+	if (k == 0)
+		k = dn_guard_start(&guard, r->seeds, r->seed_count, err);
+	if (k < 0)
+		return k;
+	dn_guard_arm(&guard);
+	k = for_living(r, disarm, err);
+	/* From here on, whatever happens to dunlin, all of them live. */
+	dn_guard_end(&guard);
+	return k < 0 ? k : for_living(r, release, err);
 }
 
 static int run(struct dn_restore *r, const char *path, struct dn_stats *s, struct dn_error *err)

@@ -7,7 +7,8 @@
 EINTR=4 EIO=5 ENOMEM=12 EMFILE=24 ENOSPC=28
 # Every call takes minutes: a sample of them, of a prime step.
 step=${FULL:+1}
-step=${step:-61}
+step=${step:-89}
+errors=${FULL:+,$EIO,$EINTR,$ENOSPC}
 
 # inject ARGUMENTS... -- COMMAND...: see tests/tools/inject.c.
 inject()
@@ -26,7 +27,7 @@ begin()
 
 echo "checkpoint"
 begin
-inject -w kill,$ENOMEM,$EIO,$EINTR,$EMFILE,$ENOSPC -s "$step" -d "$folder/images" -p "$pids" -- \
+inject -w "kill,$ENOMEM,$EMFILE$errors" -s "$step" -d "$folder/images" -p "$pids" -- \
 	"$DUNLIN" checkpoint "$pid" -o "$image"
 
 echo "checkpoint of a stopped program"
@@ -40,8 +41,17 @@ kill -CONT "${pids%,*}" "${pids#*,}"
 echo "restart"
 checkpoint_kill
 wait "$pid"
-inject -r -w kill,$ENOMEM,$EIO,$EINTR,$EMFILE -s "$step" -d "$folder/tmp" -p "$pids" -- \
+inject -r -w "kill,$ENOMEM,$EMFILE$errors" -s "$step" -d "$folder/tmp" -p "$pids" -- \
 	"$DUNLIN" restart "$image" --detach
+
+# The last calls are those that end the program, or let it go: all of them.
+last=${FULL:+-2000}
+last=${last:--45}
+inject -r -w kill -f "$last" -d "$folder/tmp" -p "$pids" -- "$DUNLIN" restart "$image" --detach
+
+echo "checkpoint --kill"
 restart_detached
+inject -k "exec '$DUNLIN' restart '$image' --detach" -w kill -f "$last" -d "$folder/images" -p "$pids" -- \
+	"$DUNLIN" checkpoint "$pid" -o "$image" --kill
 kill "$pid"
 finish

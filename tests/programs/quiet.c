@@ -31,9 +31,9 @@ static void sleeping(void *arg)
 {
 	char c;
 
-	close(ends[1]);
+	/* It keeps the other end: should its parent be gone, it stays, to be seen. */
 	victim_here();
-	check(read(ends[0], &c, 1) == 0, "a child's read: %s", strerror(errno));
+	check(read(ends[0], &c, 1) == 1, "a child's read: %s", strerror(errno));
 }
 
 int main(void)
@@ -60,7 +60,7 @@ int main(void)
 		check(errno == EINTR, "sigwaitinfo: %s", strerror(errno));
 	must0(pthread_mutex_unlock(&mutex));
 	close(empty[1]);
-	close(ends[1]);
+	must(write(ends[1], "x", 1));
 	must0(pthread_join(threads[0], NULL));
 	must0(pthread_join(threads[1], NULL));
 	victim_join(child);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* inject.c - what if dunlin is killed at its N-th system call, or that call fails?  For every N.
  *
- *	inject [-c | -r] [-w WHAT,...] [-f FIRST] [-s STEP] [-d FOLDER] -p PID,... -- COMMAND...
+ *	inject [-c | -r | -k RESTART] [-w WHAT,...] [-f FIRST] [-s STEP] [-d FOLDER] -p PID,... -- COMMAND...
  *
  * COMMAND is run under ptrace again and again, with one fault each time, until it makes no more calls than were
  * tried.  WHAT: "kill", or an errno's number (EINTR 4, EIO 5, ENOMEM 12, EMFILE 24, ENOSPC 28).  Only every STEP-th
@@ -12,6 +12,8 @@
  * that comes to its end.  They must not change by themselves.
  * (-c: a run without a fault follows each killed one, then they must look the same.)
  * A restart (-r): after each run either all processes PID are there, and nothing else is, or nothing.
+ * A checkpoint --kill (-k): after each run all of them look the same, or none is there; then RESTART, a command of
+ * the shell, brings them back.
  * FOLDER must contain the same names after each run, but for the unfinished image of a killed dunlin.
  * Exit status: 0, or 1 after the first anomaly, which is printed.
  */
@@ -19,7 +21,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/futex.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -45,7 +46,7 @@ static struct {
 	pid_t pids[PIDS_MAX];
 	int pid_count;
 	bool restart, clean;
-	const char *folder;
+	const char *folder, *bring_back;
 	char **command;
 	long n; /* the fault of this run */
 	int what;
@@ -97,6 +98,13 @@ static pid_t start(void)
 	_exit(127);
 }
 
+/* Who waits looks now and then: how often is chance, and not counted. */
+static bool is_wait(long nr)
+{
+	return nr == SYS_futex || nr == SYS_wait4 || nr == SYS_nanosleep || nr == SYS_sched_yield ||
+	       nr == SYS_clock_nanosleep;
+}
+
 /* Calls that do not fail in life, or whose failure means that something else has happened. */
 static bool never_fails(long nr)
 {
@@ -113,10 +121,8 @@ static bool never_fails(long nr)
 	case SYS_set_robust_list:
 	case SYS_getpid:
 	case SYS_gettid: return true;
+	default: return false;
 	}
-	/* Who waits can be interrupted, but nothing else. */
-	return t.what != EINTR && (nr == SYS_futex || nr == SYS_wait4 || nr == SYS_nanosleep || nr == SYS_sched_yield ||
-				   nr == SYS_clock_nanosleep || nr == SYS_rt_sigtimedwait);
 }
 
 struct run {
@@ -134,7 +140,7 @@ static void at_entry(struct run *r, pid_t tid, long nr)
 
 	/* The dynamic loader's own calls do not count: it is done with them when libc asks for the stack's limit. */
 	r->counting = r->counting || nr == SYS_prlimit64;
-	if (!r->counting || r->done || ++r->calls < t.n)
+	if (!r->counting || r->done || is_wait(nr) || ++r->calls < t.n)
 		return;
 	r->done = true;
 	t.nr = nr;
@@ -143,8 +149,6 @@ static void at_entry(struct run *r, pid_t tid, long nr)
 		return;
 	}
 	if (never_fails(nr) || ptrace(PTRACE_GETREGS, tid, NULL, &regs) < 0)
-		return;
-	if (nr == SYS_futex && (regs.rsi & FUTEX_CMD_MASK) != FUTEX_WAIT)
 		return;
 	regs.orig_rax = (unsigned long long)-1;
 	ptrace(PTRACE_SETREGS, tid, NULL, &regs);
@@ -180,8 +184,8 @@ static void take(struct run *r, pid_t tid, int status)
 	ptrace(r->done && !r->failing ? PTRACE_CONT : PTRACE_SYSCALL, tid, NULL, (void *)(long)deliver);
 }
 
-/* Runs the command with the fault; false: it makes fewer calls. */
-static bool run(int *ret_status)
+/* Runs the command with the fault; false: it makes fewer calls, *ret_calls. */
+static bool run(int *ret_status, long *ret_calls)
 {
 	struct run r = { .main = start() };
 	const long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL;
@@ -208,6 +212,8 @@ static bool run(int *ret_status)
 			break;
 	}
 	*ret_status = status;
+	if (ret_calls)
+		*ret_calls = r.calls;
 	return r.done;
 }
 
@@ -353,19 +359,23 @@ static int count_files(bool killed)
 
 /* ---- after a run ---- */
 
+/* Neither ended nor ending: a killed dunlin takes processes along. */
 static bool alive(pid_t pid)
 {
-	char path[64], line[256];
-	bool zombie = false;
+	const unsigned int exiting = 0x4; /* PF_EXITING */
+	char path[64], text[1024];
+	unsigned int flags = exiting;
+	char state = 'Z';
 
-	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
 	FILE *f = fopen(path, "re");
 	if (!f)
 		return false;
-	while (fgets(line, sizeof(line), f))
-		zombie = zombie || strncmp(line, "State:\tZ", 8) == 0;
+	const char *end = fgets(text, sizeof(text), f) ? strrchr(text, ')') : NULL;
 	fclose(f);
-	return !zombie;
+	if (!end || sscanf(end + 1, " %c %*d %*d %*d %*d %*d %u", &state, &flags) != 2)
+		return false;
+	return state != 'Z' && state != 'X' && !(flags & exiting);
 }
 
 static int living(void)
@@ -401,12 +411,39 @@ static void check_restart(int status)
 	bool killed = WIFSIGNALED(status);
 
 	for (double begin = now(); now() - begin < 5; pause_ms(1)) {
+		/* Twice: one that is between the signal and its end looks alive for a moment. */
 		if (living() == t.pid_count && (killed || status == 0)) {
+			pause_ms(5);
+			if (living() < t.pid_count)
+				continue;
 			end_all();
 			return;
 		}
 		if (all_gone() && living() == 0 && status != 0)
 			return;
+	}
+	anomaly("status %x, and %d of %d processes are there", (unsigned int)status, living(), t.pid_count);
+}
+
+static void check_end(int status)
+{
+	for (double begin = now(); now() - begin < 5; pause_ms(1)) {
+		if (living() == t.pid_count && status) {
+			pause_ms(5);
+			if (living() < t.pid_count)
+				continue;
+			must_look_as_before(WIFSIGNALED(status));
+			return;
+		}
+		while (waitpid(-1, NULL, WNOHANG | __WALL) > 0)
+			;
+		if (living() > 0 || kill(t.pids[0], 0) == 0)
+			continue;
+		int again = system(t.bring_back);
+		if (again)
+			anomaly("and then the restart ended with status %x", (unsigned int)again);
+		look(&before, false);
+		return;
 	}
 	anomaly("status %x, and %d of %d processes are there", (unsigned int)status, living(), t.pid_count);
 }
@@ -417,7 +454,7 @@ static void run_clean(void)
 	int status;
 
 	t.n = INT64_MAX;
-	run(&status);
+	run(&status, NULL);
 	t.n = n;
 	if (status)
 		anomaly("the next run ended with status %x", (unsigned int)status);
@@ -432,6 +469,8 @@ static void check(int status, int files)
 		anomaly("the command died of signal %d", WTERMSIG(status));
 	if (t.restart)
 		check_restart(status);
+	else if (t.bring_back)
+		check_end(status);
 	else if (killed && t.clean)
 		run_clean();
 	else
@@ -445,10 +484,16 @@ static void check(int status, int files)
 static void try_all(long first, long step)
 {
 	int files = count_files(false), status;
-	long failed = 0, killed = 0, ended = 0;
+	long failed = 0, killed = 0, ended = 0, calls;
 
+	if (first < 0) {
+		t.n = INT64_MAX;
+		run(&status, &calls);
+		check(status, files);
+		first = calls + first > 0 ? calls + first : 1;
+	}
 	for (t.n = first;; t.n += step) {
-		bool more = run(&status);
+		bool more = run(&status, NULL);
 		check(status, files);
 		if (!more)
 			break;
@@ -468,9 +513,10 @@ int main(int argc, char **argv)
 	long first = 1, step = 1;
 	int opt;
 
-	while ((opt = getopt(argc, argv, "+crw:f:s:d:p:")) != -1) {
+	while ((opt = getopt(argc, argv, "+crk:w:f:s:d:p:")) != -1) {
 		switch (opt) {
 		case 'r': t.restart = true; break;
+		case 'k': t.bring_back = optarg; break;
 		case 'c': t.clean = true; break;
 		case 'w': what = optarg; break;
 		case 'f': first = atol(optarg); break;
@@ -483,7 +529,7 @@ int main(int argc, char **argv)
 	for (char *p = pids ? strtok(pids, ",") : NULL; p && t.pid_count < PIDS_MAX; p = strtok(NULL, ","))
 		t.pids[t.pid_count++] = atoi(p);
 	t.command = argv + optind;
-	if (optind == argc || !t.pid_count || step < 1 || first < 1)
+	if (optind == argc || !t.pid_count || step < 1 || !first)
 		return 2;
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	setvbuf(stdout, NULL, _IOLBF, 0);
