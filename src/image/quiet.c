@@ -7,6 +7,7 @@
 #include "image/quiet.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
@@ -56,6 +57,19 @@ int dn_truncate_quietly(int fd, uint64_t size)
 
 	begin_quiet(&quiet, &old);
 	int code = ftruncate(fd, (off_t)size) < 0 ? errno : 0;
+	end_quiet(&quiet, &old, code);
+	return -code;
+}
+
+int dn_allocate_quietly(int fd, uint64_t size)
+{
+	sigset_t quiet, old;
+
+	begin_quiet(&quiet, &old);
+	int code;
+	do
+		code = fallocate(fd, 0, 0, (off_t)size) < 0 ? errno : 0;
+	while (code == EINTR);
 	end_quiet(&quiet, &old, code);
 	return -code;
 }

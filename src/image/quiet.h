@@ -14,3 +14,5 @@ int dn_write_pipe_quietly(int fd, const void *data, uint64_t len, const volatile
 int dn_await_readers(int fd, const volatile int *cancel);
 /* ftruncate() without SIGXFSZ; 0 or -errno. */
 int dn_truncate_quietly(int fd, uint64_t size);
+/* fallocate() from 0 to size without it. */
+int dn_allocate_quietly(int fd, uint64_t size);

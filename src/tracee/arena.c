@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* arena.c - memory shared with processes, and how they learn of dunlin's death
  *
+ * All of it is allocated by dunlin, in whose cgroup it then counts: a program that has used up the memory of its own
+ * would be killed for it.
+ *
  * The owner word of each arena is a robust futex that dunlin's thread holds.  When that thread dies,
  * however it dies, the kernel walks its robust list, marks the word FUTEX_OWNER_DIED and wakes one
  * waiter; the loop then goes home (loop_*.S).  glibc has registered a list of its own for robust
@@ -70,7 +73,7 @@ int dn_arena_new(int fd, size_t size, uint64_t at, struct dn_arena **ret, struct
 	a->fd = fd;
 	a->size = size;
 	a->used = DN_ARENA_CODE + DN_ARENA_HEADER;
-	int r = dn_truncate_quietly(fd, size);
+	int r = dn_allocate_quietly(fd, size);
 	if (r < 0) {
 		errno = -r;
 		goto fail;
