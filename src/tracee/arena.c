@@ -12,6 +12,7 @@
 #include "tracee/arena.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <linux/futex.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -104,6 +105,10 @@ void dn_arena_free(struct dn_arena *a)
 	if (!a)
 		return;
 	disown(a);
+	/* A thread that could not be stopped is told to go home by itself, as the kernel would. */
+	struct dn_arena_header *h = (void *)(a->local + DN_ARENA_CODE);
+	__atomic_or_fetch(&h->owner, FUTEX_OWNER_DIED, __ATOMIC_SEQ_CST);
+	syscall(SYS_futex, &h->owner, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 	munmap(a->local, a->size);
 	if (a->fd >= 0)
 		close(a->fd);

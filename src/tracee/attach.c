@@ -33,6 +33,7 @@
 #define FRAME_MAX (DN_XSAVE_MAX + 2048)
 #define CODE_MAX (64UL << 20) /* how much of one mapping is searched */
 #define STOP_MS 10000
+#define SOON_MS 1000
 #define STRAGGLER_TRIES 12
 #define CODE_PIECE 65536
 #define ERESTART_RESTARTBLOCK 516
@@ -570,6 +571,15 @@ int dn_processes_attach(struct dn_process **p, size_t n, struct dn_error *err)
 	return r;
 }
 
+/* Is a thread in the arena's code that did not stop? */
+static bool is_serving(const struct dn_process *p)
+{
+	for (size_t i = 0; i < p->thread_count; i++)
+		if (p->threads[i]->held && p->threads[i]->remote && p->threads[i]->remote->serving)
+			return true;
+	return false;
+}
+
 /* Threads are stopped with their own registers.  What cannot be unmapped is reported once. */
 static int unmap_arenas(struct dn_process **p, size_t n, struct dn_error *err)
 {
@@ -579,7 +589,8 @@ static int unmap_arenas(struct dn_process **p, size_t n, struct dn_error *err)
 	size_t count = 0;
 
 	for (size_t i = 0; i < n && r == 0; i++) {
-		if (!p[i]->arena || !p[i]->arena->remote || !p[i]->thread_count || !p[i]->threads[0]->held)
+		if (!p[i]->arena || !p[i]->arena->remote || !p[i]->thread_count || !p[i]->threads[0]->held ||
+		    is_serving(p[i]))
 			continue;
 		b[count] = (struct bootstrap){ .process = p[i], .around = p[i]->around, .fd = -1 };
 		b[count].thread = choose(p[i], p[i]->around);
@@ -613,8 +624,15 @@ static void request_stops(struct dn_process *p)
 			dn_thread_request_stop(p->threads[i], NULL);
 }
 
+static unsigned int ms_until(uint64_t until)
+{
+	uint64_t now = dn_now_ns();
+
+	return now < until ? (unsigned int)((until - now) / 1000000) : 0;
+}
+
 /* All threads back from serving, masks and registers as they were. */
-static int stop_serving(struct dn_process *p, struct dn_error *err)
+static int stop_serving(struct dn_process *p, uint64_t until, struct dn_error *err)
 {
 	int first = 0;
 
@@ -622,7 +640,7 @@ static int stop_serving(struct dn_process *p, struct dn_error *err)
 		struct dn_thread *t = p->threads[i];
 		if (!t->held || !t->remote || !t->remote->serving)
 			continue;
-		int r = dn_thread_await_stop(t, STOP_MS, first ? NULL : err);
+		int r = dn_thread_await_stop(t, ms_until(until), first ? NULL : err);
 		if (r > 0) {
 			t->remote->serving = false;
 			r = dn_thread_set_mask(t, t->sigmask, first ? NULL : err);
@@ -635,13 +653,16 @@ static int stop_serving(struct dn_process *p, struct dn_error *err)
 	return first;
 }
 
-static int let_thread_go(struct dn_thread *t, struct dn_error *err)
+static int let_thread_go(struct dn_thread *t, uint64_t until, struct dn_error *err)
 {
 	struct user_regs_struct regs = t->regs;
 	int64_t left = t->remaining_ns;
 
 	/* Asked to stop, but something failed before we saw it stop. */
-	if (!t->held_at && dn_thread_await_stop(t, 1000, NULL) <= 0)
+	if (!t->held_at && dn_thread_await_stop(t, ms_until(until), NULL) <= 0)
+		return 0;
+	/* Still serving, somewhere where it cannot be stopped: it goes home when the arena is given up. */
+	if (t->remote && t->remote->serving)
 		return 0;
 	if (left > 0) /* time went on while we held it */
 		left = DN_MAX(left - (int64_t)(dn_now_ns() - t->held_at), 0);
@@ -655,19 +676,20 @@ static int let_thread_go(struct dn_thread *t, struct dn_error *err)
 
 int dn_processes_release(struct dn_process **p, size_t n, struct dn_error *err)
 {
+	const uint64_t until = dn_now_ns() + STOP_MS * 1000000ull, soon = dn_now_ns() + SOON_MS * 1000000ull;
 	int first = 0, r;
 
 	for (size_t i = 0; i < n; i++)
 		request_stops(p[i]);
 	for (size_t i = 0; i < n; i++) {
-		r = stop_serving(p[i], first ? NULL : err);
+		r = stop_serving(p[i], until, first ? NULL : err);
 		first = first ? first : r;
 	}
 	r = unmap_arenas(p, n, first ? NULL : err);
 	first = first ? first : r;
 	for (size_t i = 0; i < n; i++) {
 		for (size_t j = 0; j < p[i]->thread_count; j++) {
-			r = p[i]->threads[j]->held ? let_thread_go(p[i]->threads[j], first ? NULL : err) : 0;
+			r = p[i]->threads[j]->held ? let_thread_go(p[i]->threads[j], soon, first ? NULL : err) : 0;
 			first = first ? first : r;
 		}
 		dn_arena_free(DN_STEAL(p[i]->arena));
