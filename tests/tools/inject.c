@@ -437,7 +437,10 @@ static void check_end(int status)
 		}
 		while (waitpid(-1, NULL, WNOHANG | __WALL) > 0)
 			;
-		if (living() > 0 || kill(t.pids[0], 0) == 0)
+		bool gone = true;
+		for (int i = 0; i < t.pid_count; i++)
+			gone = gone && kill(t.pids[i], 0) < 0;
+		if (!gone)
 			continue;
 		int again = system(t.bring_back);
 		if (again)
