@@ -156,6 +156,8 @@ struct bootstrap {
 	struct dn_surroundings *around;
 	uint64_t sp; /* for the gadget: the frame */
 	uint64_t name;
+	size_t written;				/* there */
+	bool wipe;				/* to be zeroes again afterwards */
 	bool borrowed;				/* the thread's registers are not its own */
 	enum { IDLE, TO_ENTRY, TO_EXIT } phase; /* of a call that is under way */
 	long nr, result;
@@ -184,20 +186,33 @@ static struct dn_thread *choose(struct dn_process *p, const struct dn_surroundin
 	return best;
 }
 
+static bool all_zero(struct dn_process *p, uint64_t at, size_t size)
+{
+	static const char zero[FRAME_MAX];
+	_cleanup_free_ char *there = size <= sizeof(zero) ? malloc(size) : NULL;
+
+	return there && dn_process_read(p, at, there, size, NULL) == 0 && memcmp(there, zero, size) == 0;
+}
+
 /* Where the frame goes: below the red zone on the main stack, else at the far end of the main stack, unless
- * that is in use.  It may come to lie below the stack: writing through /proc/PID/mem makes the kernel
- * enlarge it, as the next signal would. */
+ * that is in use.  Who has switched stacks may have left the main one at any depth: then the far end must be
+ * untouched, or the stack is enlarged; it is wiped afterwards, for the next time.  It may come to lie below the stack:
+ * writing through /proc/PID/mem makes the kernel enlarge it, as the next signal would. */
 static uint64_t frame_place(struct bootstrap *b, size_t size)
 {
 	const struct dn_surroundings *s = b->around;
 	const struct dn_thread *leader = b->process->threads[0];
-	uint64_t end = s->stack_start + 64 + size;
+	uint64_t far = s->stack_start + 64 - 8, end = s->stack_start + 64 + size;
 
-	if (on_stack(b->thread, s) || s->stack_end - s->stack_start < 2 * FRAME_MAX)
+	b->wipe = false;
+	if (on_stack(b->thread, s) || !s->stack_start)
 		return DN_ALIGN_DOWN(b->thread->regs.rsp - 128 - size, 64) - 8;
-	if (on_stack(leader, s) && leader->regs.rsp < end + DN_PAGE_SIZE)
-		return DN_ALIGN_DOWN(leader->regs.rsp - DN_PAGE_SIZE - size, 64) - 8;
-	return s->stack_start + 64 - 8;
+	if (on_stack(leader, s))
+		return leader->regs.rsp < end + DN_PAGE_SIZE
+			       ? DN_ALIGN_DOWN(leader->regs.rsp - DN_PAGE_SIZE - size, 64) - 8
+			       : far;
+	b->wipe = true;
+	return all_zero(b->process, far, size) ? far : DN_ALIGN_DOWN(s->stack_start - size, 64) - 8;
 }
 
 static int prepare_frame(struct bootstrap *b, struct dn_error *err)
@@ -221,7 +236,8 @@ static int prepare_frame(struct bootstrap *b, struct dn_error *err)
 	strcpy(frame + size, DN_ARENA_NAME);
 	b->sp = at;
 	b->name = at + size;
-	return dn_process_write(t->process, at, frame, size + sizeof(DN_ARENA_NAME), err);
+	b->written = size + sizeof(DN_ARENA_NAME);
+	return dn_process_write(t->process, at, frame, b->written, err);
 }
 
 /* A call in three steps, so that many processes can be at it at the same time: on its way, at the entry
@@ -313,11 +329,17 @@ static int take_step(struct bootstrap *b, size_t n, const struct step *step, str
 /* The thread is itself again, stopped. */
 static int settle(struct bootstrap *b, struct dn_error *err)
 {
-	if (!b->borrowed)
-		return 0;
+	int r = 0, r2 = 0;
+
+	if (b->borrowed) {
+		r = dn_thread_set_mask(b->thread, b->thread->sigmask, err);
+		r2 = dn_thread_set_regs(b->thread, &b->thread->regs, err);
+	}
 	b->borrowed = false;
-	int r = dn_thread_set_mask(b->thread, b->thread->sigmask, err);
-	int r2 = dn_thread_set_regs(b->thread, &b->thread->regs, err);
+	_cleanup_free_ char *zeroes = b->wipe && r2 == 0 ? calloc(1, b->written + 1) : NULL;
+	if (zeroes)
+		dn_process_write(b->process, b->sp, zeroes, b->written, NULL);
+	b->wipe = false;
 	return r < 0 ? r : r2;
 }
 
