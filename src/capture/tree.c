@@ -162,8 +162,12 @@ static int meet(struct dn_capture *c, pid_t pid, struct dn_process *parent, stru
 	p->parent = parent;
 	p->ppid = parent ? parent->pid : 0;
 	r = check_status(p, err);
-	if (r == 0 && !p->zombie)
+	if (r == 0 && !p->zombie) {
 		r = check_namespaces(pid, !parent, err);
+		/* Who is ending has none any more. */
+		if (r < 0 && parent && check_status(p, NULL) == 0 && p->zombie)
+			r = 0;
+	}
 	if (r == 0 && dn_grow(&c->processes, &c->process_cap, c->process_count, sizeof(p)) < 0)
 		r = dn_error_set(err, -ENOMEM, "cannot follow process %d", pid);
 	if (r < 0) {

@@ -68,6 +68,8 @@ bool dn_arch_missing(const uint32_t *wanted, size_t count, char *names, size_t s
 int dn_process_new(pid_t pid, struct dn_process **ret, struct dn_error *err);
 void dn_process_free(struct dn_process *p);
 int dn_process_add_thread(struct dn_process *p, pid_t tid, struct dn_thread **ret, struct dn_error *err);
+/* One that has ended. */
+void dn_process_forget_thread(struct dn_process *p, size_t i);
 
 /* Stops all threads of a process.  First a look at those that sleep in timed calls, then SEIZE, INTERRUPT,
  * until no new thread shows up; registers, masks and XSAVE state are read. */

@@ -14,6 +14,7 @@
 #include "base/proc.h"
 #include "base/util.h"
 #include "tracee/arena.h"
+#include "tracee/around.h"
 #include "tracee/control.h"
 #include "tracee/sleep.h"
 
@@ -180,8 +181,9 @@ int dn_thread_read_state(struct dn_thread *t, struct dn_error *err)
 	return t->regs.rip != before ? dn_thread_set_regs(t, &t->regs, err) : 0;
 }
 
-static void forget_thread(struct dn_process *p, size_t i)
+void dn_process_forget_thread(struct dn_process *p, size_t i)
 {
+	free(p->threads[i]->xsave);
 	free(p->threads[i]);
 	memmove(&p->threads[i], &p->threads[i + 1], (p->thread_count - i - 1) * sizeof(*p->threads));
 	p->thread_count--;
@@ -219,14 +221,14 @@ int dn_process_begin_hold(struct dn_process *p, struct dn_error *err)
 		}
 		int r = dn_thread_seize(p->threads[i], PTRACE_O_TRACESYSGOOD, err);
 		if (r == -ESRCH) {
-			forget_thread(p, i);
+			dn_process_forget_thread(p, i);
 			continue;
 		}
 		if (r == 0)
 			r = dn_thread_request_stop(p->threads[i], err);
 		/* The others can wait until all have been asked. */
 		if (r == 0 && p->threads[i]->stop_shows && await_and_hide(p->threads[i], SOON_MS, NULL) == 0) {
-			forget_thread(p, i);
+			dn_process_forget_thread(p, i);
 			continue;
 		}
 		if (r < 0)
@@ -244,31 +246,49 @@ static int stop_known(struct dn_process *p, unsigned int timeout_ms, struct dn_e
 	for (size_t i = 0; r >= 0 && i < p->thread_count;) {
 		r = await_and_hide(p->threads[i], timeout_ms, err);
 		if (r == 0)
-			forget_thread(p, i);
+			dn_process_forget_thread(p, i);
 		else
 			i++;
 	}
 	return r < 0 ? r : 0;
 }
 
-int dn_process_hold(struct dn_process *p, unsigned int timeout_ms, struct dn_error *err)
+/* Until no new thread shows up, all threads stop. */
+static int stop_all(struct dn_process *p, unsigned int timeout_ms, struct dn_error *err)
 {
-	size_t known = 0, fresh = 0;
+	size_t fresh = 0;
 
 	do {
 		int r = stop_known(p, timeout_ms, err);
-		for (; r == 0 && known < p->thread_count; known++)
-			r = dn_thread_read_state(p->threads[known], err);
+		for (size_t i = 0; r == 0 && i < p->thread_count; i++)
+			if (!p->threads[i]->xsave)
+				r = dn_thread_read_state(p->threads[i], err);
 		if (r == 0)
 			r = list_threads(p, &fresh, err);
 		if (r < 0)
 			return r;
 	} while (fresh > 0);
-	if (p->thread_count == 0)
-		return dn_error_say(err, -ESRCH, "process %d ended", p->pid);
-	if (p->threads[0]->tid != p->pid)
-		return dn_error_refuse(err, "the first thread of process %d has ended while others go on", p->pid);
 	return 0;
+}
+
+int dn_process_hold(struct dn_process *p, unsigned int timeout_ms, struct dn_error *err)
+{
+	int r;
+
+	do {
+		r = stop_all(p, timeout_ms, err);
+		if (r < 0)
+			return r;
+		if (p->thread_count == 0)
+			return dn_error_say(err, -ESRCH, "process %d ended", p->pid);
+		if (p->threads[0]->tid != p->pid)
+			return dn_error_refuse(err, "the first thread of process %d has ended while others go on",
+					       p->pid);
+		r = dn_look_around(p, err);
+		if (r == 0)
+			r = dn_let_stragglers_home(p, err);
+	} while (r > 0);
+	return r;
 }
 
 /* ---- memory ---- */
