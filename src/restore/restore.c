@@ -211,12 +211,6 @@ static int finish(struct dn_restore *r, struct dn_error *err)
 
 /* ---- the whole ---- */
 
-static void kill_all(struct dn_restore *r)
-{
-	for (size_t i = r->seed_count; i-- > 0;)
-		dn_seed_kill(r->seeds[i]);
-}
-
 static int check(struct dn_restore *r, const char *path, struct dn_error *err)
 {
 	int k = dn_image_open(path, &r->image, err);
@@ -305,7 +299,7 @@ int dn_restart(const char *path, const struct dn_restart_options *given, pid_t *
 		r.has_standard[i] = fcntl(i, F_GETFD) >= 0;
 	int k = run(&r, path, options.stats, err);
 	if (k < 0)
-		kill_all(&r);
+		dn_seeds_kill(r.seeds, r.seed_count);
 	else
 		*ret_pid = r.seeds[0]->pid;
 	dn_task_restore_finish(&r);

@@ -62,6 +62,7 @@ int dn_seed_prepare(struct dn_restore *r, struct dn_error *err)
 	for (size_t i = 0; i < n; i++)
 		threads += processes[i].thread_count;
 	size_t size = dn_arena_size(2 * n + 4, threads); /* helpers of sessions and groups need slots too */
+	uint64_t step = size + HOLE_MARGIN;
 	int fd = arena_fd();
 	if (fd < 0)
 		return dn_error_set(err, -errno, "cannot create shared memory");
@@ -81,7 +82,8 @@ int dn_seed_prepare(struct dn_restore *r, struct dn_error *err)
 			close(fd);
 			return k;
 		}
-		at += size + HOLE_MARGIN; /* dunlin itself has something there */
+		at += step; /* dunlin itself has something there: terabytes of it under a sanitizer */
+		step *= 2;
 	}
 	close(fd);
 	return dn_error_say(err, -ENOSPC, "the program leaves no hole of %zu bytes in its address space", size);
@@ -375,6 +377,25 @@ int dn_seed_end(struct dn_process *seed, int status, uint64_t mask, struct dn_pr
 		k = dn_batch_run(&w, err);
 	}
 	return k;
+}
+
+void dn_seeds_kill(struct dn_process **seeds, size_t n)
+{
+	int subreaper = 0;
+
+	/* Orphans come to dunlin, not to an init that may take its time with them. */
+	prctl(PR_GET_CHILD_SUBREAPER, &subreaper);
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	for (size_t i = 0; i < n; i++)
+		if (seeds[i] && !seeds[i]->zombie)
+			syscall(SYS_pidfd_send_signal, seeds[i]->pidfd, SIGKILL, NULL, 0);
+	for (size_t i = n; i-- > 0;)
+		dn_seed_kill(seeds[i]);
+	/* In preorder: whose parent is gone is a child of dunlin. */
+	for (size_t i = 0; i < n; i++)
+		if (seeds[i])
+			waitpid(seeds[i]->pid, NULL, __WALL);
+	prctl(PR_SET_CHILD_SUBREAPER, subreaper);
 }
 
 void dn_seed_kill(struct dn_process *seed)

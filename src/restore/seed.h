@@ -36,5 +36,7 @@ int dn_seed_complete(struct dn_process *seed, const struct dn_image_process *ima
 /* EXITKILL off, for all threads; then let go, for all threads. */
 int dn_seed_disarm(struct dn_process *seed, struct dn_error *err);
 int dn_seed_release(struct dn_process *seed, struct dn_error *err);
+/* Kills all seeds and reaps them.  Some may be NULL. */
+void dn_seeds_kill(struct dn_process **seeds, size_t n);
 /* Kills a seed and waits for its end. */
 void dn_seed_kill(struct dn_process *seed);
