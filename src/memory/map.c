@@ -82,7 +82,7 @@ static int each_piece(struct mapping *m, const Dn__Vma *v,
 static bool same_policy(const Dn__Vma *a, const Dn__Vma *b)
 {
 	return a->policy_mode == b->policy_mode && a->policy_nodes.len == b->policy_nodes.len &&
-	       !memcmp(a->policy_nodes.data, b->policy_nodes.data, a->policy_nodes.len);
+	       (!a->policy_nodes.len || !memcmp(a->policy_nodes.data, b->policy_nodes.data, a->policy_nodes.len));
 }
 
 /* The nodes may be others here: then it does without, and says so. */
@@ -94,7 +94,8 @@ static int set_policy(struct mapping *m, const Dn__Vma *v, uint64_t start, uint6
 	int r = dn_calls_room(m->calls, 1, sizeof(nodes), err);
 	if (r < 0)
 		return r;
-	memcpy(nodes, v->policy_nodes.data, len);
+	if (len)
+		memcpy(nodes, v->policy_nodes.data, len);
 	uint64_t at = len ? dn_batch_put(&m->calls->batch, nodes, sizeof(nodes)) : 0;
 	/* The kernel counts one bit less than it is told. */
 	return dn_calls_try(m->calls, start, "set the NUMA policy", err, SYS_mbind,
