@@ -56,6 +56,6 @@ for program in $programs; do
 			try $seed
 		done
 	done
-	echo "$program:" $(echo "$tally" | tr ' ' '\n' | sort | uniq -c | tr '\n' ' ')
+	echo "$program: $(echo "$tally" | tr ' ' '\n' | sort | uniq -c | tr '\n' ' ')"
 	rm -rf "$image" "$folder/victim"
 done
