@@ -12,6 +12,10 @@
 #define DN_LEADER_SLOT                                                                                                 \
 	DN_ALIGN_UP(DN_SLOT_RECORDS + DN_LEADER_SLOT_CALLS * DN_RECORD_SIZE + DN_LEADER_SLOT_DATA, 4096UL)
 
+/* The kernel follows a robust list that far (ROBUST_LIST_LIMIT, 2048): a program behind that would not learn of
+ * dunlin's death. */
+#define DN_ARENAS_MAX 2000u
+
 struct dn_arena {
 	int fd;		 /* the memfd */
 	char *local;	 /* where dunlin has it */

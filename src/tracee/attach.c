@@ -385,9 +385,11 @@ static int begin_serving(struct bootstrap *b, struct dn_error *err)
 
 int dn_processes_attach(struct dn_process **p, size_t n, struct dn_error *err)
 {
+	if (n > DN_ARENAS_MAX)
+		return dn_error_refuse(err, "%zu processes at a time are more than dunlin can hold safely (%u)", n,
+				       DN_ARENAS_MAX);
 	_cleanup_free_ struct bootstrap *b = calloc(n + 1, sizeof(*b));
 	int r = b ? 0 : dn_error_set(err, -ENOMEM, "cannot attach to %zu processes", n);
-
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < n; i++) {

@@ -251,12 +251,23 @@ static void gone_process(void **state)
 	assert_non_null(strstr(err.text, "there is no process 4194304"));
 }
 
+/* Those that the kernel would not tell of dunlin's death are not touched. */
+static void too_many_processes(void **state)
+{
+	static struct dn_process *none[DN_ARENAS_MAX + 1];
+	struct dn_error err = {};
+
+	assert_int_equal(dn_processes_attach(none, DN_ARENAS_MAX + 1, &err), -ENOTSUP);
+	assert_int_equal(err.outcome, DN_OUTCOME_REFUSED);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_thread_serves),	    cmocka_unit_test(failing_call_is_named),
 		cmocka_unit_test(slot_does_not_overflow),   cmocka_unit_test(memory_without_access),
 		cmocka_unit_test(goes_on_when_dunlin_dies), cmocka_unit_test(gone_process),
+		cmocka_unit_test(too_many_processes),
 	};
 
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
