@@ -133,17 +133,17 @@ static int check_seccomp(const struct dn_text *status, const struct dn_thread *t
 static int credentials_look(struct dn_capture *c, struct dn_thread *t, Dn__Process *process, Dn__Thread *thread,
 			    struct dn_error *err)
 {
-	_cleanup_text_ struct dn_text status = {};
-	int r = dn_read_text(&status, err, "/proc/%d/task/%d/status", t->process->pid, t->tid);
+	const struct dn_text *status;
+	int r = dn_task_status(c, t, &status, err);
 
 	if (r == 0)
-		r = check_seccomp(&status, t, err);
+		r = check_seccomp(status, t, err);
 	if (r < 0)
 		return r;
 	thread->credentials = dn_message_new(&dn__credentials__descriptor);
 	if (!thread->credentials)
 		return dn_task_no_memory(t, err);
-	r = credentials_parse(&status, thread->credentials);
+	r = credentials_parse(status, thread->credentials);
 	return r < 0 ? dn_error_set(err, r, "cannot understand /proc/%d/task/%d/status", t->process->pid, t->tid) : 0;
 }
 

@@ -9,6 +9,9 @@
  * A pending signal that a POSIX timer sent is marked in the kernel's queue as that timer's, and its
  * overruns are counted until it is taken.  Where possible it is made pending by the timer itself
  * again (timers.c); otherwise it is queued like the others.
+ *
+ * A signal that was sent when the queue was full (RLIMIT_SIGPENDING) is pending as a bit alone.  Taken, it
+ * looks like one sent by kill() from process 0: that is what is put in its place.
  */
 #include <errno.h>
 #include <signal.h>
@@ -123,16 +126,44 @@ static int peek(struct dn_thread *t, uint32_t flags, ProtobufCBinaryData **queue
 	}
 }
 
+/* Pending signals that stand in no queue. */
+static int add_unqueued(struct dn_capture *c, struct dn_thread *t, const char *key, ProtobufCBinaryData **queue,
+			size_t *n, struct dn_error *err)
+{
+	const struct dn_text *status;
+	int r = dn_task_status(c, t, &status, err);
+	const char *field = r < 0 ? NULL : dn_text_field(status, key);
+
+	if (!field)
+		return r < 0 ? r
+			     : dn_error_say(err, -EINVAL, "cannot find %s in /proc/%d/task/%d/status", key,
+					    t->process->pid, t->tid);
+	uint64_t missing = strtoull(field, NULL, 16);
+	for (size_t i = 0; i < *n; i++)
+		missing &= ~(1ull << (((const siginfo_t *)(*queue)[i].data)->si_signo - 1));
+	for (uint32_t sig = 1; sig <= DN_SIGNALS; sig++) {
+		siginfo_t info = { .si_signo = (int)sig, .si_code = SI_USER };
+		if (missing >> (sig - 1) & 1 && has_action(sig) &&
+		    dn_message_add_bytes(queue, n, &info, sizeof(info)) < 0)
+			return dn_task_no_memory(t, err);
+	}
+	return 0;
+}
+
 static int shared_pending_look(struct dn_capture *c, struct dn_thread *t, Dn__Process *process, Dn__Thread *thread,
 			       struct dn_error *err)
 {
-	return peek(t, PTRACE_PEEKSIGINFO_SHARED, &process->pending, &process->n_pending, err);
+	int r = peek(t, PTRACE_PEEKSIGINFO_SHARED, &process->pending, &process->n_pending, err);
+
+	return r < 0 ? r : add_unqueued(c, t, "ShdPnd", &process->pending, &process->n_pending, err);
 }
 
 static int pending_look(struct dn_capture *c, struct dn_thread *t, Dn__Process *process, Dn__Thread *thread,
 			struct dn_error *err)
 {
-	return peek(t, 0, &thread->pending, &thread->n_pending, err);
+	int r = peek(t, 0, &thread->pending, &thread->n_pending, err);
+
+	return r < 0 ? r : add_unqueued(c, t, "SigPnd", &thread->pending, &thread->n_pending, err);
 }
 
 /* ---- pending signals: restore ---- */

@@ -52,6 +52,8 @@ static void memo_free(struct dn_task_memo **memo)
 {
 	if (*memo && (*memo)->own)
 		dn__credentials__free_unpacked((*memo)->own, NULL);
+	if (*memo)
+		dn_text_finish(&(*memo)->status);
 	free(*memo);
 	*memo = NULL;
 }
@@ -64,6 +66,21 @@ void dn_task_capture_finish(struct dn_capture *c)
 void dn_task_restore_finish(struct dn_restore *r)
 {
 	memo_free(&r->tasks);
+}
+
+int dn_task_status(struct dn_capture *c, struct dn_thread *t, const struct dn_text **ret, struct dn_error *err)
+{
+	int r = dn_task_memo(&c->tasks, err);
+
+	if (r == 0 && c->tasks->status_of != t->tid) {
+		c->tasks->status_of = 0;
+		r = dn_read_text(&c->tasks->status, err, "/proc/%d/task/%d/status", t->process->pid, t->tid);
+		if (r == 0)
+			c->tasks->status_of = t->tid;
+	}
+	if (r == 0)
+		*ret = &c->tasks->status;
+	return r < 0 ? r : 0;
 }
 
 bool dn_task_say_once(struct dn_task_memo *memo, unsigned int what)

@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 
+#include "base/proc.h"
 #include "resource/context.h"
 #include "resource/resource.h"
 
@@ -45,11 +46,15 @@ struct dn_task_memo {
 	bool have_online;
 	uint64_t own_slice; /* sched_runtime that an ordinary thread has without asking */
 	uint64_t said;
+	struct dn_text status; /* of the thread that was asked for last, dn_task_status() */
+	pid_t status_of;
 };
 _Static_assert(DN_SAID_END <= 64, "bits of dn_task_memo.said");
 
 /* The memo of a capture or restore: made when first asked for. */
 int dn_task_memo(struct dn_task_memo **memo, struct dn_error *err);
+/* The text of /proc/PID/task/TID/status of a held thread; read once while drivers look at it. */
+int dn_task_status(struct dn_capture *c, struct dn_thread *t, const struct dn_text **ret, struct dn_error *err);
 /* true the first time. */
 bool dn_task_say_once(struct dn_task_memo *memo, unsigned int what);
 
