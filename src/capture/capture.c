@@ -114,12 +114,18 @@ static bool lives_outside(struct dn_capture *c, pid_t leader, bool session)
 	return session ? st.sid == leader : st.pgrp == leader;
 }
 
-static uint64_t zombie_mask(pid_t pid)
+static int capture_zombie(pid_t pid, const struct dn_stat *st, Dn__Process *m, struct dn_error *err)
 {
 	_cleanup_text_ struct dn_text t = {};
-	const char *blocked = dn_read_text(&t, NULL, "/proc/%d/status", pid) < 0 ? NULL : dn_text_field(&t, "SigBlk");
+	int r = dn_read_text(&t, err, "/proc/%d/status", pid);
 
-	return blocked ? strtoull(blocked, NULL, 16) : 0;
+	if (r < 0)
+		return r;
+	m->exit_code = (uint32_t)st->exit_code;
+	m->comm = strdup(st->comm);
+	if (!m->comm)
+		return dn_error_set(err, -ENOMEM, "cannot describe process %d", pid);
+	return dn_zombie_capture(pid, &t, m, err);
 }
 
 static int capture_frame(struct dn_capture *c, struct dn_process *p, Dn__Process *m, struct dn_error *err)
@@ -140,14 +146,7 @@ static int capture_frame(struct dn_capture *c, struct dn_process *p, Dn__Process
 		   : p->stop_signal ? DN__PROCESS__STATE__STOPPED
 				    : DN__PROCESS__STATE__RUNNING;
 	m->stop_signal = (uint32_t)p->stop_signal;
-	if (p->zombie) {
-		m->exit_code = (uint32_t)st.exit_code;
-		m->zombie_mask = zombie_mask(p->pid);
-		m->comm = strdup(st.comm);
-		if (!m->comm)
-			return dn_error_set(err, -ENOMEM, "cannot describe process %d", p->pid);
-	}
-	return 0;
+	return p->zombie ? capture_zombie(p->pid, &st, m, err) : 0;
 }
 
 /* What is being written about one process. */

@@ -150,6 +150,7 @@ int dn_cmd_restart(int argc, char **argv)
 	a.options.stats = &stats;
 	a.options.progress = dn_cli_progress;
 	a.options.progress_arg = &a.cli;
+	signal(SIGCHLD, SIG_DFL); /* whoever started dunlin may have ignored it */
 	/* From here on they are the program's: what comes while it is built is passed on afterwards. */
 	sigfillset(&signals);
 	sigdelset(&signals, SIGSEGV);

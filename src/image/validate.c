@@ -73,7 +73,7 @@ static int check_credentials(uint32_t tid, const Dn__Credentials *c, struct dn_e
 	if (!c)
 		return 0;
 	if (c->n_uids != 4 || c->n_gids != 4)
-		return BAD("thread %u has %zu user ids and %zu group ids", tid, c->n_uids, c->n_gids);
+		return BAD("thread or zombie %u has %zu user ids and %zu group ids", tid, c->n_uids, c->n_gids);
 	if (c->n_groups > GROUPS_MAX)
 		return BAD("thread %u is in %zu groups", tid, c->n_groups);
 	return 0;
@@ -361,6 +361,8 @@ static int check_process(const struct dn_image *image, size_t index, struct dn_e
 	if (!p->mm && p->state != DN__PROCESS__STATE__ZOMBIE)
 		return BAD("process %u has no memory", p->pid);
 	r = check_signals(p, err);
+	if (r >= 0)
+		r = check_credentials(p->pid, p->zombie_credentials, err);
 	if (r >= 0)
 		r = check_timers(p, err);
 	if (r >= 0)

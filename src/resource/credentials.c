@@ -357,6 +357,33 @@ static int credentials_restore(struct dn_restore *r, struct dn_thread *t, struct
 	return 0;
 }
 
+/* ---- zombies ---- */
+
+int dn_zombie_capture(pid_t pid, const struct dn_text *status, Dn__Process *process, struct dn_error *err)
+{
+	const char *blocked = dn_text_field(status, "SigBlk");
+
+	process->zombie_mask = blocked ? strtoull(blocked, NULL, 16) : 0;
+	process->zombie_credentials = dn_message_new(&dn__credentials__descriptor);
+	if (!process->zombie_credentials)
+		return dn_error_set(err, -ENOMEM, "cannot describe process %d", pid);
+	int r = credentials_parse(status, process->zombie_credentials);
+	return r < 0 ? dn_error_set(err, r, "cannot understand /proc/%d/status", pid) : 0;
+}
+
+void dn_zombie_restore(struct dn_batch *b, const Dn__Process *process)
+{
+	const Dn__Credentials *c = process->zombie_credentials;
+
+	if (!c)
+		return;
+	if (c->n_groups <= GROUPS_IN_SLOT)
+		dn_batch_try(b, NULL, SYS_setgroups, c->n_groups,
+			     dn_batch_put(b, c->groups, c->n_groups * sizeof(uint32_t)));
+	dn_batch_try(b, NULL, SYS_setresgid, c->gids[0], c->gids[1], c->gids[2]);
+	dn_batch_try(b, NULL, SYS_setresuid, c->uids[0], c->uids[1], c->uids[2]);
+}
+
 const struct dn_task_driver dn_task_credentials = {
 	.name = "credentials",
 	.scope = DN_SCOPE_THREAD,

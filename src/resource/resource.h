@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "base/error.h"
+#include "base/proc.h"
 #include "image/image.h"
 #include "tracee/tracee.h"
 
@@ -171,5 +172,9 @@ int dn_task_restore(struct dn_restore *r, struct dn_process *p, enum dn_restore_
 		    struct dn_error *err);
 int dn_task_restore_threads(struct dn_restore *r, struct dn_process *p, enum dn_restore_stage stage,
 			    const Dn__Process *process, Dn__Thread *const *threads, struct dn_error *err);
+/* A process that has ended keeps the ids that it ended with; nobody can ask it for more.  text: its status. */
+int dn_zombie_capture(pid_t pid, const struct dn_text *status, Dn__Process *process, struct dn_error *err);
+/* What a seed has to do before it ends in the place of a zombie, as far as dunlin's privileges go. */
+void dn_zombie_restore(struct dn_batch *b, const Dn__Process *process);
 void dn_task_capture_finish(struct dn_capture *c);
 void dn_task_restore_finish(struct dn_restore *r);

@@ -355,6 +355,7 @@ int dn_family_bury(struct dn_restore *r, struct dn_error *err)
 		strncpy(name, m->comm ? m->comm : "", sizeof(name) - 1);
 		dn_batch_begin(&b, r->seeds[i]->threads[0]->remote);
 		dn_batch_call(&b, "take its name", SYS_prctl, PR_SET_NAME, dn_batch_put(&b, name, sizeof(name)));
+		dn_zombie_restore(&b, m);
 		k = dn_batch_run(&b, err);
 		k = k < 0 ? k : dn_seed_end(r->seeds[i], (int)m->exit_code, m->zombie_mask, NULL, err);
 		r->seeds[i]->zombie = true;

@@ -186,8 +186,12 @@ static int release(struct dn_restore *r, size_t i, const struct dn_image_process
 
 static int finish(struct dn_restore *r, struct dn_error *err)
 {
-	int k = dn_family_stop(r, err);
+	/* Zombies end while their parents still take SIGCHLD by default (who ignores it has no zombies), and before
+	 * others stop: the end of the last of a group is SIGHUP to those that are stopped in it. */
+	int k = dn_family_bury(r, err);
 
+	if (k == 0)
+		k = dn_family_stop(r, err);
 	if (k == 0)
 		k = dn_objects_seal(r, err); /* what is open for writing cannot become an exe */
 	if (k == 0)
@@ -200,8 +204,6 @@ static int finish(struct dn_restore *r, struct dn_error *err)
 		k = for_living(r, install, err);
 	if (k == 0)
 		k = for_living(r, seal, err);
-	if (k == 0)
-		k = dn_family_bury(r, err);
 	if (k == 0)
 		k = stage(r, DN_STAGE_IDENTITY, err);
 	if (k == 0)

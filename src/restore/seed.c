@@ -130,6 +130,9 @@ static void __attribute__((noreturn)) be_a_seed(pid_t parent, uint32_t *ready)
 			RSEQ_SIG);
 	stack_t none = { .ss_flags = SS_DISABLE };
 	syscall(SYS_sigaltstack, &none, NULL);
+	/* Was it ignored by dunlin, zombies would not stay. */
+	const uint64_t action[4] = { 0 };
+	syscall(SYS_rt_sigaction, SIGCHLD, action, NULL, sizeof(uint64_t));
 	__atomic_store_n(ready, 1, __ATOMIC_SEQ_CST);
 	syscall(SYS_futex, ready, FUTEX_WAKE, 1, NULL, NULL, 0);
 	for (;;)
