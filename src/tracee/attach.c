@@ -506,8 +506,8 @@ static int let_thread_go(struct dn_thread *t, uint64_t until, struct dn_error *e
 		return 0;
 	if (left > 0) /* time went on while we held it */
 		left = DN_MAX(left - (int64_t)(dn_now_ns() - t->held_at), 0);
-	/* Where the estimate failed, the kernel still knows when to wake it. */
-	if (t->asleep_ns >= 0 || (long)t->regs.rax != -ERESTART_RESTARTBLOCK)
+	/* Where there is no good estimate, the kernel still knows when to wake it. */
+	if ((t->asleep_ns >= 0 && !t->process->stop_signal) || (long)t->regs.rax != -ERESTART_RESTARTBLOCK)
 		dn_thread_resume_regs(t, left, true, &regs);
 	int r = t->held_at && memcmp(&regs, &t->regs, sizeof(regs)) ? dn_thread_set_regs(t, &regs, err) : 0;
 	int r2 = dn_thread_detach(t, 0, r < 0 ? NULL : err);

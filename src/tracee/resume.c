@@ -10,10 +10,14 @@
  * So a timed call is made anew with what is left of its timeout: in a register where it is a number, in 16
  * bytes below the red zone where it is a struct timespec.  How long a thread had been asleep is the
  * difference between se.exec_start in /proc/PID/sched (when it last ran), read before the stop, and now.
+ * Of a thread that SIGSTOP had stopped in its call that only tells since when it is stopped; and sleeps by
+ * a clock of processor time go by another time.  Then the kernel's restart block is left to do it, and an image
+ * has the most that can have been left.
  */
 #include <errno.h>
 #include <linux/futex.h>
 #include <sys/syscall.h>
+#include <time.h>
 
 #include "base/util.h"
 #include "tracee/control.h"
@@ -25,6 +29,7 @@
 #define NS_PER_S 1000000000LL
 #define NS_PER_MS 1000000LL
 #define SYS_epoll_pwait2_nr 441
+#define SYS_io_pgetevents_nr 333
 
 enum unit { NO_TIMEOUT, MILLISECONDS, TIMESPEC };
 
@@ -49,6 +54,7 @@ static const struct timed_call calls[] = {
 	{ SYS_semtimedop, 3, TIMESPEC, true, -1 },
 	{ SYS_semop, 0, NO_TIMEOUT, true, -1 },
 	{ SYS_io_getevents, 4, TIMESPEC, true, -1 },
+	{ SYS_io_pgetevents_nr, 4, TIMESPEC, false, -1 },
 	/* The kernel itself writes what is left of these into the program's timeout. */
 	{ SYS_ppoll, 0, NO_TIMEOUT, true, -1 },
 	{ SYS_pselect6, 0, NO_TIMEOUT, true, -1 },
@@ -132,20 +138,32 @@ static int read_timespec(struct dn_thread *t, uint64_t addr, int64_t *ns)
 	return 0;
 }
 
+/* The clocks of a process, a thread, and those of others (negative numbers). */
+static bool sleeps_by_processor_time(const struct timed_call *c, const struct user_regs_struct *regs)
+{
+	int clock = (int)regs->rdi;
+
+	return c->nr == SYS_clock_nanosleep &&
+	       (clock < 0 || clock == CLOCK_PROCESS_CPUTIME_ID || clock == CLOCK_THREAD_CPUTIME_ID);
+}
+
 int64_t dn_syscall_remaining(struct dn_thread *t)
 {
 	struct user_regs_struct copy = t->regs, *regs = &copy;
-	int64_t timeout;
+	int64_t timeout, asleep;
 
 	unmask_restarted(t, regs);
 	const struct timed_call *c = relative_call(regs);
 
 	if (!c || c->unit == NO_TIMEOUT)
 		return -1;
+	if (sleeps_by_processor_time(c, regs))
+		t->asleep_ns = -1;
+	asleep = DN_MAX(t->asleep_ns, 0);
 	/* The kernel stored what was left when it was interrupted: exact, better than our arithmetic. */
 	if (c->remainder >= 0 && *argument(regs, c->remainder) &&
 	    read_timespec(t, *argument(regs, c->remainder), &timeout) == 0)
-		return timeout;
+		return t->process->stop_signal ? DN_MAX(timeout - asleep, 0) : timeout;
 	uint64_t value = *argument(regs, c->argument);
 	if (c->unit == MILLISECONDS) {
 		if ((int)value < 0)
@@ -154,7 +172,6 @@ int64_t dn_syscall_remaining(struct dn_thread *t)
 	} else if (read_timespec(t, value, &timeout) < 0) {
 		return -1;
 	}
-	int64_t asleep = DN_MAX(t->asleep_ns, 0);
 	return timeout > asleep ? timeout - asleep : 0;
 }
 
