@@ -91,6 +91,9 @@ _Static_assert(sizeof(struct procmap_query) == 104, "the kernel checks the size"
 #define PR_SET_MEMORY_MERGE 67
 #define PR_GET_MEMORY_MERGE 68
 #endif
+#ifndef ARCH_GET_UNTAG_MASK /* 6.4 */
+#define ARCH_GET_UNTAG_MASK 0x4001
+#endif
 #ifndef PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG /* 6.4 */
 #define PTRACE_SET_SYSCALL_USER_DISPATCH_CONFIG 0x4210
 #define PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG 0x4211

@@ -28,6 +28,8 @@
 #define NODE_MASK_MAX 1024u
 #define ANON_NAME_MAX 80u /* ANON_VMA_NAME_MAX_LEN */
 #define COMM_MAX 16u
+#define SPECULATION_MAX 16u
+#define MACHINE_CHECK_MAX 2u /* PR_MCE_KILL_DEFAULT */
 
 static int check_info(const struct dn_image *image, struct dn_error *err)
 {
@@ -90,6 +92,17 @@ static int check_scheduling(uint32_t tid, const Dn__Scheduling *s, struct dn_err
 	return 0;
 }
 
+static int check_switches(uint32_t tid, const Dn__Switches *s, struct dn_error *err)
+{
+	if (!s)
+		return 0;
+	if (s->n_speculation > SPECULATION_MAX)
+		return BAD("thread %u has %zu ways to speculate", tid, s->n_speculation);
+	if (s->machine_check > MACHINE_CHECK_MAX)
+		return BAD("thread %u does %u on machine checks", tid, s->machine_check);
+	return 0;
+}
+
 static int check_thread(const Dn__Thread *t, struct dn_error *err)
 {
 	if (t->tid < 1 || t->tid > DN_PID_MAX)
@@ -108,6 +121,8 @@ static int check_thread(const Dn__Thread *t, struct dn_error *err)
 		r = check_credentials(t->tid, t->credentials, err);
 	if (r >= 0)
 		r = check_scheduling(t->tid, t->scheduling, err);
+	if (r >= 0)
+		r = check_switches(t->tid, t->switches, err);
 	return r;
 }
 

@@ -16,9 +16,13 @@ const struct dn_task_driver *const dn_task_drivers[] = {
 	/* STATE */
 	&dn_task_folders,
 	&dn_task_unshared,
+	&dn_task_unsupported_process,
+	&dn_task_unsupported_thread,
 	&dn_task_process,
 	&dn_task_thread,
 	&dn_task_scheduling,
+	&dn_task_switches,
+	&dn_task_merging,
 	&dn_task_signal_actions,
 	/* IDENTITY */
 	&dn_task_credentials,

@@ -33,6 +33,7 @@ enum dn_task_said {
 	DN_SAID_DEATH,
 	DN_SAID_DUMPABLE,
 	DN_SAID_TIMER_CLOCK,
+	DN_SAID_MERGE,
 	DN_SAID_LIMIT, /* and one for each resource after it */
 	DN_SAID_END = DN_SAID_LIMIT + RLIM_NLIMITS,
 };
@@ -76,4 +77,5 @@ bool dn_timer_send_again(const Dn__Process *process, const siginfo_t *info, stru
 extern const struct dn_task_driver dn_task_huge_pages, dn_task_folders, dn_task_unshared, dn_task_process,
 	dn_task_thread, dn_task_scheduling, dn_task_signal_actions, dn_task_credentials, dn_task_stray_signals,
 	dn_task_posix_timers, dn_task_interval_timers, dn_task_shared_pending, dn_task_pending, dn_task_death_signal,
-	dn_task_limits, dn_task_memory_rights;
+	dn_task_limits, dn_task_memory_rights, dn_task_switches, dn_task_merging, dn_task_unsupported_process,
+	dn_task_unsupported_thread;

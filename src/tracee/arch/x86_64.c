@@ -1,13 +1,22 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* x86_64.c - what the tracee layer has to know of x86-64 */
+#include <asm/ldt.h>
+#include <elf.h>
 #include <errno.h>
 #include <signal.h>
+#include <stddef.h>
+#include <sys/ptrace.h>
+#include <sys/uio.h>
 #include <ucontext.h>
 
 #include "base/util.h"
 #include "tracee/control.h"
 
 #define RED_ZONE 128
+#define PTRACE_GET_THREAD_AREA_NR 25 /* asm/ptrace-abi.h, which cannot be included together with sys/ptrace.h */
+#define TLS_FIRST 12		     /* GDT_ENTRY_TLS_MIN of 64-bit kernels */
+#define TLS_COUNT 3
+#define DR7_ENABLED 0xffu
 #define ERESTARTSYS 512
 #define ERESTARTNOINTR 513
 #define ERESTARTNOHAND 514
@@ -130,6 +139,26 @@ void dn_arch_set_syscall(struct user_regs_struct *regs, uint64_t gadget, uint64_
 	regs->r8 = args[4];
 	regs->r9 = args[5];
 	regs->eflags &= ~0x40500ULL;
+}
+
+const char *dn_arch_odd_state(struct dn_thread *t)
+{
+	uint64_t ports;
+	struct iovec io = { &ports, sizeof(ports) };
+
+	for (unsigned long i = TLS_FIRST; i < TLS_FIRST + TLS_COUNT; i++) {
+		struct user_desc d = { .seg_not_present = 1 };
+		if (ptrace((enum __ptrace_request)PTRACE_GET_THREAD_AREA_NR, t->tid, (void *)i, &d) == 0 &&
+		    !d.seg_not_present)
+			return "a segment of its own (set_thread_area)";
+	}
+	errno = 0;
+	long dr7 = ptrace(PTRACE_PEEKUSER, t->tid, (void *)offsetof(struct user, u_debugreg[7]), NULL);
+	if (errno == 0 && (unsigned long)dr7 & DR7_ENABLED)
+		return "hardware breakpoints (of a debugger that went away)";
+	if (ptrace(PTRACE_GETREGSET, t->tid, (void *)NT_386_IOPERM, &io) == 0 && io.iov_len > 0)
+		return "access to I/O ports (ioperm)";
+	return NULL;
 }
 
 static long find(const unsigned char *code, size_t len, const char *bytes, size_t n)
