@@ -43,7 +43,7 @@ int dn_capture_cancelled(const struct dn_capture *c, struct dn_error *err)
 
 /* ---- what shows from outside ---- */
 
-static const char *const namespaces[] = { "pid", "mnt", "user", "net", "ipc", "uts", "time" };
+static const char *const namespaces[] = { "pid", "mnt", "user", "net", "ipc", "uts", "time", "cgroup" };
 
 /* The inodes of a process's namespaces; 0 where this kernel has none. */
 static int read_namespaces(pid_t pid, ino_t *ret, struct dn_error *err)
@@ -56,6 +56,29 @@ static int read_namespaces(pid_t pid, ino_t *ret, struct dn_error *err)
 			return dn_error_set(err, -errno, "cannot look at the %s namespace of process %d", namespaces[i],
 					    pid);
 		ret[i] = st.st_ino;
+	}
+	return 0;
+}
+
+/* Those that unshare() chose for children yet to come.  A pid namespace without a process has no inode. */
+static int check_children_namespaces(pid_t pid, const ino_t *own, struct dn_error *err)
+{
+	static const struct {
+		const char *name;
+		size_t of; /* in namespaces[] */
+	} kinds[] = { { "pid_for_children", 0 }, { "time_for_children", 6 } };
+
+	for (size_t i = 0; i < DN_ARRAY_LEN(kinds); i++) {
+		char path[64];
+		struct stat st = {};
+		snprintf(path, sizeof(path), "/proc/%d/ns/%s", pid, kinds[i].name);
+		if (stat(path, &st) < 0 && errno != ENOENT)
+			return dn_error_set(err, -errno, "cannot look at the namespaces of process %d", pid);
+		if (own[kinds[i].of] && st.st_ino != own[kinds[i].of])
+			return dn_error_refuse(err,
+					       "children of process %d would be born in another %s namespace than its "
+					       "own (unshare), which cannot be captured",
+					       pid, namespaces[kinds[i].of]);
 	}
 	return 0;
 }
@@ -75,7 +98,7 @@ static int check_namespaces(pid_t pid, bool is_root, struct dn_error *err)
 				"process %d lives in another %s namespace than dunlin: run dunlin inside "
 				"it (nsenter --target %d --all dunlin checkpoint ...)",
 				pid, namespaces[i], pid);
-	return r;
+	return r < 0 ? r : check_children_namespaces(pid, its, err);
 }
 
 /* Waits for one that is ending (it has no memory any more) to have ended; refuses threads of the kernel. */
@@ -128,24 +151,63 @@ static int check_status(struct dn_process *p, struct dn_error *err)
 	return 0;
 }
 
-/* Things that threads share but separate processes hardly ever do. */
-static int check_sharing(struct dn_process *p, struct dn_error *err)
-{
-	static const struct {
-		int type;
-		const char *what;
-	} kinds[] = {
-		{ KCMP_VM, "its memory (CLONE_VM)" },
-		{ KCMP_FILES, "its descriptors (CLONE_FILES)" },
-		{ KCMP_FS, "its working directory (CLONE_FS)" },
-		{ KCMP_SIGHAND, "its signal handlers (CLONE_SIGHAND)" },
-	};
-	struct dn_process *q = p->parent;
+/* Things that threads share but separate processes hardly ever do.  (CLONE_SIGHAND needs CLONE_VM.) */
+static const struct {
+	int type;
+	const char *what;
+} shareable[] = {
+	{ KCMP_VM, "its memory (CLONE_VM)" },
+	{ KCMP_FILES, "its descriptors (CLONE_FILES)" },
+	{ KCMP_FS, "its working directory (CLONE_FS)" },
+};
 
-	for (size_t i = 0; q && i < DN_ARRAY_LEN(kinds); i++)
-		if (syscall(SYS_kcmp, p->pid, q->pid, kinds[i].type, 0, 0) == 0)
-			return dn_error_refuse(err, "process %d shares %s with its parent %d", p->pid, kinds[i].what,
-					       q->pid);
+static int refuse_sharing(pid_t pid, pid_t other, const char *what, struct dn_error *err)
+{
+	return dn_error_refuse(err, "process %d shares %s with process %d, which cannot be captured", pid, what, other);
+}
+
+/* With its parent, before more of the tree is looked at: of who shares its memory there is one only.  The parent of
+ * the root may be anybody, and not for us to look at. */
+static int check_sharing_with_parent(struct dn_process *p, struct dn_error *err)
+{
+	struct dn_stat st;
+	pid_t parent = p->ppid;
+
+	if (!parent && dn_stat_read(p->pid, 0, &st, NULL) == 0)
+		parent = st.ppid;
+	for (size_t i = 0; parent && i < DN_ARRAY_LEN(shareable); i++)
+		if (syscall(SYS_kcmp, p->pid, parent, shareable[i].type, 0, 0) == 0)
+			return refuse_sharing(p->pid, parent, shareable[i].what, err);
+	return 0;
+}
+
+static int by_kernel_order(const void *a, const void *b, void *type)
+{
+	const struct dn_process *const *x = a, *const *y = b;
+	/* 0: the same, 1: less, 2: greater (kcmp(2)) */
+	long r = *x == *y ? 0 : syscall(SYS_kcmp, (*x)->pid, (*y)->pid, *(const int *)type, 0, 0);
+
+	return r == 1 ? -1 : r == 2;
+}
+
+/* With anybody else in the tree (CLONE_PARENT; orphans of who shared). */
+static int check_sharing(struct dn_capture *c, struct dn_error *err)
+{
+	_cleanup_free_ struct dn_process **sorted = calloc(c->process_count, sizeof(*sorted));
+	size_t n = 0;
+
+	if (!sorted)
+		return dn_error_set(err, -ENOMEM, "cannot compare %zu processes", c->process_count);
+	for (size_t i = 0; i < c->process_count; i++)
+		if (!c->processes[i]->zombie)
+			sorted[n++] = c->processes[i];
+	for (size_t i = 0; i < DN_ARRAY_LEN(shareable); i++) {
+		int type = shareable[i].type;
+		qsort_r(sorted, n, sizeof(*sorted), by_kernel_order, &type);
+		for (size_t k = 1; k < n; k++)
+			if (by_kernel_order(&sorted[k - 1], &sorted[k], &type) == 0)
+				return refuse_sharing(sorted[k - 1]->pid, sorted[k]->pid, shareable[i].what, err);
+	}
 	return 0;
 }
 
@@ -210,7 +272,7 @@ static int hold_one(struct dn_capture *c, size_t i, struct dn_error *err)
 		}
 	}
 	if (r == 0)
-		r = check_sharing(p, err);
+		r = check_sharing_with_parent(p, err);
 	p->held = r == 0;
 	return r < 0 ? r : 1;
 }
@@ -303,6 +365,8 @@ int dn_tree_hold(struct dn_capture *c, pid_t root, struct dn_error *err)
 	size_t fresh = 1;
 	while (r == 0 && fresh > 0)
 		r = one_pass(c, &fresh, err);
+	if (r == 0)
+		r = check_sharing(c, err);
 	if (r < 0)
 		return r;
 	struct dn_process **sorted = calloc(c->process_count, sizeof(*sorted));

@@ -29,6 +29,41 @@ static int folders_take(struct dn_capture *c, struct dn_thread *t, const struct 
 	return r;
 }
 
+/* The namespaces that a thread can have for itself alone, having no directories of its own. */
+static const char *const namespaces[DN_TASK_NAMESPACES] = { "net", "ipc", "uts", "cgroup", "pid_for_children" };
+
+/* A pid namespace without a process has no name. */
+static int read_namespace(pid_t pid, pid_t tid, const char *kind, char ret[DN_TASK_NAMESPACE_NAME],
+			  struct dn_error *err)
+{
+	char path[80];
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/ns/%s", pid, tid, kind);
+	ssize_t n = readlink(path, ret, DN_TASK_NAMESPACE_NAME - 1);
+	if (n < 0 && errno != ENOENT)
+		return dn_error_set(err, -errno, "cannot look at %s", path);
+	ret[n < 0 ? 0 : n] = '\0';
+	return 0;
+}
+
+static int check_namespaces(struct dn_capture *c, struct dn_thread *t, struct dn_error *err)
+{
+	pid_t pid = t->process->pid;
+	bool leader = t->tid == pid;
+	int r = dn_task_memo(&c->tasks, err);
+
+	for (size_t i = 0; i < DN_TASK_NAMESPACES && r == 0; i++) {
+		char its[DN_TASK_NAMESPACE_NAME], *leaders = c->tasks->namespaces[i];
+		r = read_namespace(pid, t->tid, namespaces[i], leader ? leaders : its, err);
+		if (r == 0 && !leader && strcmp(its, leaders) != 0)
+			return dn_error_refuse(
+				err,
+				"thread %d of process %d has a namespace of its own (%s), which cannot be captured",
+				t->tid, pid, namespaces[i]);
+	}
+	return r;
+}
+
 /* unshare() gives a thread of its own what the others share. */
 static int unshared_look(struct dn_capture *c, struct dn_thread *t, Dn__Process *process, Dn__Thread *thread,
 			 struct dn_error *err)
@@ -50,7 +85,7 @@ static int unshared_look(struct dn_capture *c, struct dn_thread *t, Dn__Process 
 			return dn_error_refuse(err, "thread %d of process %d has %s, which cannot be captured", t->tid,
 					       pid, kinds[i].what);
 	}
-	return 0;
+	return t->process->thread_count > 1 ? check_namespaces(c, t, err) : 0;
 }
 
 /* Most programs have dunlin's own root; then no privilege is needed. */

@@ -21,6 +21,9 @@
 #define DN_SIGNALS 64
 #define DN_TASK_CPUS 8192 /* CONFIG_NR_CPUS at most */
 
+#define DN_TASK_NAMESPACES 5
+#define DN_TASK_NAMESPACE_NAME 48 /* "pid_for_children:[4026531836]" */
+
 /* Warnings that are given once, however many tasks they concern: bits of dn_task_memo.said. */
 enum dn_task_said {
 	DN_SAID_BOUNDING,
@@ -49,6 +52,8 @@ struct dn_task_memo {
 	uint64_t said;
 	struct dn_text status; /* of the thread that was asked for last, dn_task_status() */
 	pid_t status_of;
+	/* Of the process whose threads are being looked at. */
+	char namespaces[DN_TASK_NAMESPACES][DN_TASK_NAMESPACE_NAME];
 };
 _Static_assert(DN_SAID_END <= 64, "bits of dn_task_memo.said");
 
