@@ -208,7 +208,23 @@ void dn_thread_image_regs(struct dn_thread *t, struct user_regs_struct *regs)
 	unmask_restarted(t, regs);
 }
 
+/* Calls on sockets return EINTR after a mere stop where the socket has a timeout (SO_RCVTIMEO, SO_SNDTIMEO).  A handler
+ * has not run: that would have set a result of its own. */
+static bool may_wait_for_socket(long nr)
+{
+	static const short numbers[] = { SYS_read,    SYS_write,    SYS_readv,	 SYS_writev,  SYS_recvfrom,
+					 SYS_recvmsg, SYS_recvmmsg, SYS_sendto,	 SYS_sendmsg, SYS_sendmmsg,
+					 SYS_accept,  SYS_accept4,  SYS_connect, SYS_sendfile };
+
+	for (size_t i = 0; i < DN_ARRAY_LEN(numbers); i++)
+		if (numbers[i] == nr)
+			return true;
+	return false;
+}
+
 bool dn_syscall_hides_restart(const struct user_regs_struct *regs)
 {
-	return (long)regs->orig_rax >= 0 && dn_syscall_shows_stop((long)regs->orig_rax) && (long)regs->rax == -EINTR;
+	long nr = (long)regs->orig_rax;
+
+	return nr >= 0 && (long)regs->rax == -EINTR && (dn_syscall_shows_stop(nr) || may_wait_for_socket(nr));
 }
