@@ -137,6 +137,7 @@ static int capture_frame(struct dn_capture *c, struct dn_process *p, Dn__Process
 		return r;
 	m->pid = (uint32_t)p->pid;
 	m->ppid = (uint32_t)p->ppid;
+	m->parent_thread = p->parent_thread == p->ppid ? 0 : (uint32_t)p->parent_thread;
 	m->pgid = (uint32_t)st.pgrp;
 	m->sid = (uint32_t)st.sid;
 	m->pgid_outside = lives_outside(c, st.pgrp, false);

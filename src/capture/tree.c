@@ -214,7 +214,7 @@ static int check_sharing(struct dn_capture *c, struct dn_error *err)
 /* ---- holding ---- */
 
 /* A process that was found: checked, and its threads asked to stop. */
-static int meet(struct dn_capture *c, pid_t pid, struct dn_process *parent, struct dn_error *err)
+static int meet(struct dn_capture *c, pid_t pid, struct dn_process *parent, pid_t parent_thread, struct dn_error *err)
 {
 	struct dn_process *p;
 
@@ -222,6 +222,7 @@ static int meet(struct dn_capture *c, pid_t pid, struct dn_process *parent, stru
 	if (r < 0)
 		return parent && (r == -ESRCH || r == -EINVAL) ? 0 : r; /* a child that ended meanwhile */
 	p->parent = parent;
+	p->parent_thread = parent_thread;
 	p->ppid = parent ? parent->pid : 0;
 	r = check_status(p, err);
 	if (r == 0 && !p->zombie) {
@@ -299,7 +300,7 @@ static int meet_children_of(struct dn_capture *c, struct dn_process *p, pid_t ti
 		if (r < 0)
 			return r;
 		size_t before = c->process_count;
-		r = meet(c, child, p, err);
+		r = meet(c, child, p, tid, err);
 		*ret_new += c->process_count - before;
 		if (r < 0)
 			return r;
@@ -358,7 +359,7 @@ int dn_tree_hold(struct dn_capture *c, pid_t root, struct dn_error *err)
 		return dn_error_refuse(err, "process 1 is the init of this machine");
 	if (below(root))
 		return dn_error_refuse(err, "dunlin itself runs below process %d: start it from elsewhere", root);
-	int r = meet(c, root, NULL, err);
+	int r = meet(c, root, NULL, 0, err);
 	if (r == 0 && c->processes[0]->zombie)
 		r = dn_error_say(err, -ESRCH, "process %d has ended already (a zombie that waits for its parent)",
 				 root);

@@ -349,7 +349,12 @@ static int check_place(const struct dn_image *image, size_t index, struct dn_err
 		return BAD("process %u does not come after its parent %u", p->pid, p->ppid);
 	if (parent->process->state == DN__PROCESS__STATE__ZOMBIE)
 		return BAD("process %u has a zombie as its parent, %u", p->pid, p->ppid);
-	return 0;
+	bool found = p->parent_thread == 0;
+	for (size_t i = 0; i < parent->thread_count && !found; i++)
+		found = parent->threads[i]->tid == p->parent_thread;
+	return found ? 0
+		     : BAD("process %u is the child of thread %u, which its parent does not have", p->pid,
+			   p->parent_thread);
 }
 
 static int check_process(const struct dn_image *image, size_t index, struct dn_error *err)

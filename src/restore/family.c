@@ -83,7 +83,7 @@ static int create_by_helper(struct family *f, size_t i, struct dn_process *creat
 	const Dn__Process *m = f->p[i].process;
 	struct dn_process *helper = NULL, *seed = NULL;
 
-	int r = creator ? dn_seed_clone(f->r, creator, new_session, 0, &helper, err)
+	int r = creator ? dn_seed_clone(f->r, creator->threads[0], new_session, 0, &helper, err)
 			: dn_seed_new(f->r, new_session, &helper, err);
 	if (r < 0)
 		return r;
@@ -92,7 +92,7 @@ static int create_by_helper(struct family *f, size_t i, struct dn_process *creat
 	if (r == 0 && !creator)
 		r = dn_seed_empty(f->r, helper, err);
 	if (r == 0)
-		r = dn_seed_clone(f->r, helper, (pid_t)m->pid, (int)m->exit_signal, &seed, err);
+		r = dn_seed_clone(f->r, helper->threads[0], (pid_t)m->pid, (int)m->exit_signal, &seed, err);
 	if (r == 0) {
 		remember(f, i, seed);
 		r = dn_seed_end(helper, 0, ~0ULL, creator, err);
@@ -157,11 +157,29 @@ static enum origin origin_of(const struct family *f, size_t i)
 	return ORPHAN;
 }
 
+/* A child is that of a thread: the one whose end it is told by its parent death signal.  If it is not the first, the
+ * threads of the parent are made before its children. */
+static int creating_thread(struct family *f, size_t i, struct dn_thread **ret, struct dn_error *err)
+{
+	const Dn__Process *m = f->p[i].process;
+	struct dn_process *parent = f->r->seeds[f->parent[i]];
+
+	*ret = parent->threads[0];
+	if (!m->parent_thread)
+		return 0;
+	int r = dn_seed_threads(f->r, parent, &f->p[f->parent[i]], err);
+	for (size_t k = 0; k < parent->thread_count && r == 0; k++)
+		if (parent->threads[k]->tid == (pid_t)m->parent_thread)
+			*ret = parent->threads[k];
+	return r;
+}
+
 static int create_one(struct family *f, size_t i, struct dn_error *err)
 {
 	const Dn__Process *m = f->p[i].process;
 	size_t q = f->parent[i];
 	struct dn_process *seed;
+	struct dn_thread *creator;
 	int r;
 
 	if (origin_of(f, i) == ORPHAN) {
@@ -174,7 +192,9 @@ static int create_one(struct family *f, size_t i, struct dn_error *err)
 			r = remember(f, i, seed);
 	} else {
 		f->birth[i] = f->leads_now[q] ? session(f, q) : f->birth[q];
-		r = dn_seed_clone(f->r, f->r->seeds[q], (pid_t)m->pid, (int)m->exit_signal, &seed, err);
+		r = creating_thread(f, i, &creator, err);
+		if (r == 0)
+			r = dn_seed_clone(f->r, creator, (pid_t)m->pid, (int)m->exit_signal, &seed, err);
 		if (r == 0)
 			r = remember(f, i, seed);
 	}
@@ -238,7 +258,7 @@ static int revive_group(struct family *f, size_t first, bool *done, struct dn_er
 	pid_t group = (pid_t)f->p[first].process->pgid;
 	struct dn_process *maker = f->r->seeds[first], *helper;
 
-	int r = dn_seed_clone(f->r, maker, group, 0, &helper, err);
+	int r = dn_seed_clone(f->r, maker->threads[0], group, 0, &helper, err);
 	if (r < 0)
 		return r;
 	r = remote1(helper, "make a process group", err, SYS_setpgid, 0, 0);

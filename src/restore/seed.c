@@ -218,13 +218,13 @@ static size_t queue_clone(struct dn_batch *b, uint64_t flags, pid_t tid, int exi
 	return dn_batch_try(b, "clone", SYS_clone3, at, sizeof(args));
 }
 
-int dn_seed_clone(struct dn_restore *r, struct dn_process *creator, pid_t pid, int exit_signal, struct dn_process **ret,
+int dn_seed_clone(struct dn_restore *r, struct dn_thread *creator, pid_t pid, int exit_signal, struct dn_process **ret,
 		  struct dn_error *err)
 {
 	struct dn_batch b;
 	struct dn_process *p = NULL;
 
-	dn_batch_begin(&b, creator->threads[0]->remote);
+	dn_batch_begin(&b, creator->remote);
 	size_t i = queue_clone(&b, 0, pid, exit_signal);
 	int k = dn_batch_run(&b, err);
 	if (k < 0)
@@ -300,6 +300,8 @@ int dn_seed_threads(struct dn_restore *r, struct dn_process *seed, const struct 
 {
 	int k = 0;
 
+	if (seed->thread_count > 1) /* they were needed earlier */
+		return 0;
 	for (size_t i = 1; i < image->thread_count && k == 0; i += THREADS_AT_ONCE)
 		k = add_threads(r, seed, image, i, DN_MIN(image->thread_count - i, (size_t)THREADS_AT_ONCE), err);
 	return k;
@@ -336,7 +338,7 @@ int dn_seed_stop(struct dn_process *seed, int sig, struct dn_error *err)
 
 	if (k == 0)
 		k = dn_thread_set_mask(t, ~(1ULL << (sig - 1)), err);
-	if (k == 0 && kill(seed->pid, sig) < 0)
+	if (k == 0 && syscall(SYS_tgkill, seed->pid, t->tid, sig) < 0)
 		k = dn_error_set(err, -errno, "cannot stop process %d", seed->pid);
 	if (k == 0)
 		k = dn_thread_continue(t, 0, err);
@@ -346,6 +348,15 @@ int dn_seed_stop(struct dn_process *seed, int sig, struct dn_error *err)
 	k = dn_thread_await_stop(t, STOP_MS, err);
 	if (k <= 0)
 		return k < 0 ? k : dn_error_say(err, -ECHILD, "process %d ended while being built", seed->pid);
+	/* Other threads, if there are any yet, stop with it: they serve on. */
+	for (size_t i = 1; i < seed->thread_count; i++) {
+		k = dn_thread_await_stop(seed->threads[i], STOP_MS, err);
+		k = k > 0    ? dn_thread_continue(seed->threads[i], 0, err)
+		    : k == 0 ? dn_error_say(err, -ECHILD, "thread %d ended while being built", seed->threads[i]->tid)
+			     : k;
+		if (k < 0)
+			return k;
+	}
 	return dn_remote_start(t->remote, err);
 }
 

@@ -14,15 +14,15 @@ int dn_seed_prepare(struct dn_restore *r, struct dn_error *err);
 
 /* A child of dunlin itself.  pid 0: any. */
 int dn_seed_new(struct dn_restore *r, pid_t pid, struct dn_process **ret, struct dn_error *err);
-/* A child of the process of creator, made by it. */
-int dn_seed_clone(struct dn_restore *r, struct dn_process *creator, pid_t pid, int exit_signal, struct dn_process **ret,
+/* A child of the thread creator, made by it. */
+int dn_seed_clone(struct dn_restore *r, struct dn_thread *creator, pid_t pid, int exit_signal, struct dn_process **ret,
 		  struct dn_error *err);
 /* Removes everything from a seed's address space but the arena. */
 int dn_seed_empty(struct dn_restore *r, struct dn_process *seed, struct dn_error *err);
-/* All threads but the leader, which is there. */
+/* All threads but the leader, which is there; nothing if they were made already. */
 int dn_seed_threads(struct dn_restore *r, struct dn_process *seed, const struct dn_image_process *image,
 		    struct dn_error *err);
-/* Puts a single-threaded seed into a group stop, where it serves on. */
+/* Puts a seed into a group stop, where it serves on. */
 int dn_seed_stop(struct dn_process *seed, int sig, struct dn_error *err);
 /* Ends a seed with a wait status; mask: its blocked signals then.  It stays as a
  * zombie for its parent, or for reaper to reap it. */

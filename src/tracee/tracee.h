@@ -44,8 +44,9 @@ struct dn_process {
 	int mem_fd;		   /* /proc/PID/mem, read-write, opened on demand: dn_process_mem() */
 	struct dn_process *parent; /* NULL: the root */
 	pid_t ppid;
-	char state;	 /* as in /proc/PID/stat before dunlin came: R S T Z ... */
-	int stop_signal; /* group-stopped by this signal, 0: not stopped */
+	pid_t parent_thread; /* thread of the parent whose child it is (prctl(2), PR_SET_PDEATHSIG) */
+	char state;	     /* as in /proc/PID/stat before dunlin came: R S T Z ... */
+	int stop_signal;     /* group-stopped by this signal, 0: not stopped */
 	bool zombie;
 	bool held; /* all threads are stopped */
 	struct dn_thread **threads;
