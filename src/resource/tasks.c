@@ -18,6 +18,9 @@ const struct dn_task_driver *const dn_task_drivers[] = {
 	&dn_task_unshared,
 	&dn_task_unsupported_process,
 	&dn_task_unsupported_thread,
+	&dn_task_sandbox,
+	&dn_task_sandbox_doubt,
+	&dn_task_undo,
 	&dn_task_process,
 	&dn_task_thread,
 	&dn_task_scheduling,
@@ -56,8 +59,11 @@ static void memo_free(struct dn_task_memo **memo)
 {
 	if (*memo && (*memo)->own)
 		dn__credentials__free_unpacked((*memo)->own, NULL);
-	if (*memo)
+	if (*memo) {
 		dn_text_finish(&(*memo)->status);
+		dn_task_end_double(*memo);
+		free((*memo)->sem_users);
+	}
 	free(*memo);
 	*memo = NULL;
 }

@@ -52,6 +52,13 @@ struct dn_task_memo {
 	uint64_t said;
 	struct dn_text status; /* of the thread that was asked for last, dn_task_status() */
 	pid_t status_of;
+	/* Of sandbox.c: a child of dunlin, 0: none; does the thread being looked at need it; who used semaphores. */
+	pid_t twin;
+	uid_t twin_uid;
+	gid_t twin_gid;
+	bool sandbox_in_doubt, have_sem_users;
+	pid_t *sem_users;
+	size_t sem_user_count;
 	/* Of the process whose threads are being looked at. */
 	char namespaces[DN_TASK_NAMESPACES][DN_TASK_NAMESPACE_NAME];
 };
@@ -61,6 +68,8 @@ _Static_assert(DN_SAID_END <= 64, "bits of dn_task_memo.said");
 int dn_task_memo(struct dn_task_memo **memo, struct dn_error *err);
 /* The text of /proc/PID/task/TID/status of a held thread; read once while drivers look at it. */
 int dn_task_status(struct dn_capture *c, struct dn_thread *t, const struct dn_text **ret, struct dn_error *err);
+/* Ends the child of sandbox.c, if there is one. */
+void dn_task_end_double(struct dn_task_memo *memo);
 /* true the first time. */
 bool dn_task_say_once(struct dn_task_memo *memo, unsigned int what);
 
@@ -83,4 +92,4 @@ extern const struct dn_task_driver dn_task_huge_pages, dn_task_folders, dn_task_
 	dn_task_thread, dn_task_scheduling, dn_task_signal_actions, dn_task_credentials, dn_task_stray_signals,
 	dn_task_posix_timers, dn_task_interval_timers, dn_task_shared_pending, dn_task_pending, dn_task_death_signal,
 	dn_task_limits, dn_task_memory_rights, dn_task_switches, dn_task_merging, dn_task_unsupported_process,
-	dn_task_unsupported_thread;
+	dn_task_unsupported_thread, dn_task_sandbox, dn_task_sandbox_doubt, dn_task_undo;
