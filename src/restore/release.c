@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
+#include <time.h>
 
+#include "base/proc.h"
 #include "base/util.h"
 #include "restore/seed.h"
 #include "tracee/arena.h"
@@ -64,13 +66,39 @@ static int end_unmap(struct dn_process *seed, struct dn_error *err)
 	return k;
 }
 
-static int final_state(struct dn_thread *t, const Dn__Thread *m, struct dn_error *err)
+static int64_t clock_ns(clockid_t clock)
+{
+	struct timespec ts = {};
+
+	clock_gettime(clock, &ts);
+	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+/* Is it another start of a machine than that of the checkpoint?  Then its clocks are others, and threads that wait for
+ * a moment by them go on with what was left.  (In a time namespace of its own a clock may go back as well.) */
+static bool find_shift(const struct dn_restore *r, struct dn_clock_shift *ret)
+{
+	const Dn__ImageInfo *info = dn_image_info(r->image);
+	_cleanup_text_ struct dn_text t = {};
+	int64_t was = (int64_t)DN_MIN(info->monotonic_ns, (uint64_t)INT64_MAX), now = clock_ns(CLOCK_MONOTONIC);
+	int64_t boot_was = (int64_t)DN_MIN(info->boottime_ns, (uint64_t)INT64_MAX);
+	bool other = dn_read_text(&t, NULL, "/proc/sys/kernel/random/boot_id") == 0 && *info->boot_id &&
+		     strncmp(t.data, info->boot_id, strlen(info->boot_id)) != 0;
+
+	*ret = (struct dn_clock_shift){ now - was, clock_ns(CLOCK_BOOTTIME) - boot_was };
+	return was && (other || now < was);
+}
+
+static int final_state(struct dn_thread *t, const Dn__Thread *m, const struct dn_clock_shift *shift,
+		       struct dn_error *err)
 {
 	struct user_regs_struct regs;
 
 	memcpy(&t->regs, m->registers.data, sizeof(t->regs));
 	t->sigmask = m->signal_mask;
 	dn_thread_resume_regs(t, m->remaining_ns, false, &regs);
+	if (shift)
+		dn_thread_shift_deadline(t, shift, &regs);
 	int k = m->xsave.len ? dn_thread_set_xsave(t, m->xsave.data, m->xsave.len, err) : 0;
 	if (k == 0)
 		k = dn_thread_set_mask(t, t->sigmask, err);
@@ -79,12 +107,15 @@ static int final_state(struct dn_thread *t, const Dn__Thread *m, struct dn_error
 	return k;
 }
 
-int dn_seed_complete(struct dn_process *seed, const struct dn_image_process *image, struct dn_error *err)
+int dn_seed_complete(struct dn_restore *r, struct dn_process *seed, const struct dn_image_process *image,
+		     struct dn_error *err)
 {
+	struct dn_clock_shift shift;
+	bool shifted = find_shift(r, &shift);
 	int k = end_unmap(seed, err);
 
 	for (size_t i = 0; i < seed->thread_count && k == 0; i++)
-		k = final_state(seed->threads[i], image->threads[i], err);
+		k = final_state(seed->threads[i], image->threads[i], shifted ? &shift : NULL, err);
 	return k;
 }
 

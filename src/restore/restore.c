@@ -171,7 +171,7 @@ static int middle_unmap(struct dn_restore *r, size_t i, const struct dn_image_pr
 
 static int complete(struct dn_restore *r, size_t i, const struct dn_image_process *p, struct dn_error *err)
 {
-	return dn_seed_complete(r->seeds[i], p, err);
+	return dn_seed_complete(r, r->seeds[i], p, err);
 }
 
 static int disarm(struct dn_restore *r, size_t i, const struct dn_image_process *p, struct dn_error *err)

@@ -32,7 +32,8 @@ int dn_seed_end(struct dn_process *seed, int status, uint64_t mask, struct dn_pr
 int dn_seed_request_stop(struct dn_process *seed, struct dn_error *err);
 int dn_seed_begin_unmap(struct dn_process *seed, struct dn_error *err);
 int dn_seed_middle_unmap(struct dn_process *seed, struct dn_error *err);
-int dn_seed_complete(struct dn_process *seed, const struct dn_image_process *image, struct dn_error *err);
+int dn_seed_complete(struct dn_restore *r, struct dn_process *seed, const struct dn_image_process *image,
+		     struct dn_error *err);
 /* EXITKILL off, for all threads; then let go, for all threads. */
 int dn_seed_disarm(struct dn_process *seed, struct dn_error *err);
 int dn_seed_release(struct dn_process *seed, struct dn_error *err);

@@ -100,6 +100,12 @@ int64_t dn_syscall_remaining(struct dn_thread *t);
  * a timed one with what is left of its timeout (scratch memory below the red zone is used for it).
  * kernel_knows: its restart block is intact, a call that it restarted already can be left to it. */
 void dn_thread_resume_regs(struct dn_thread *t, int64_t remaining_ns, bool kernel_knows, struct user_regs_struct *regs);
+/* How much later it is by the clocks that count from the start of a machine. */
+struct dn_clock_shift {
+	int64_t monotonic_ns, boottime_ns;
+};
+/* A call that waits for a moment by such a clock waits for the same moment by another machine's. */
+void dn_thread_shift_deadline(struct dn_thread *t, const struct dn_clock_shift *shift, struct user_regs_struct *regs);
 /* Is the system call that the thread is in a timed one?  Used by dn_process_look. */
 bool dn_syscall_is_timed(long nr);
 /* Does a mere stop make the system call return EINTR? */

@@ -202,6 +202,46 @@ void dn_thread_resume_regs(struct dn_thread *t, int64_t remaining_ns, bool kerne
 	*ret = regs;
 }
 
+/* Which argument is a moment by a clock that counts from the start of the machine; NULL: none.  *ret_shift: the one
+ * of that clock. */
+static uint64_t *deadline(struct user_regs_struct *regs, const struct dn_clock_shift *shift, int64_t *ret_shift)
+{
+	int op = (int)regs->rsi, clock = (int)regs->rdi;
+
+	switch ((long)regs->orig_rax) {
+	case SYS_clock_nanosleep:
+		if (!(op & TIMER_ABSTIME_FLAG) || (clock != CLOCK_MONOTONIC && clock != CLOCK_BOOTTIME))
+			return NULL;
+		*ret_shift = clock == CLOCK_BOOTTIME ? shift->boottime_ns : shift->monotonic_ns;
+		return argument(regs, 2);
+	case SYS_futex:
+		if ((op & FUTEX_CMD_MASK) != FUTEX_WAIT_BITSET || op & FUTEX_CLOCK_REALTIME)
+			return NULL;
+		*ret_shift = shift->monotonic_ns;
+		return argument(regs, 3);
+	}
+	return NULL;
+}
+
+void dn_thread_shift_deadline(struct dn_thread *t, const struct dn_clock_shift *shift, struct user_regs_struct *regs)
+{
+	uint64_t at = DN_ALIGN_DOWN(regs->rsp - 128 - SCRATCH, 16);
+	long result = (long)regs->rax;
+	int64_t by, moment;
+
+	if (result != -ERESTART_RESTARTBLOCK && result != -ERESTARTNOHAND)
+		return;
+	uint64_t *where = deadline(regs, shift, &by);
+	if (!where || read_timespec(t, *where, &moment) < 0 || moment == INT64_MAX)
+		return;
+	if (__builtin_add_overflow(moment, by, &moment))
+		return;
+	moment = DN_MAX(moment, 0);
+	struct timespec ts = { moment / NS_PER_S, moment % NS_PER_S };
+	if (dn_process_write(t->process, at, &ts, sizeof(ts), NULL) == 0)
+		*where = at;
+}
+
 void dn_thread_image_regs(struct dn_thread *t, struct user_regs_struct *regs)
 {
 	*regs = t->regs;
