@@ -17,11 +17,13 @@
 #include <signal.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 
 #include "base/log.h"
 #include "base/util.h"
 #include "resource/message.h"
 #include "resource/tasks.h"
+#include "tracee/arena.h"
 
 #define SIGSET_SIZE (DN_SIGNALS / 8)
 #define PEEK_CHUNK 32
@@ -165,6 +167,120 @@ static int pending_look(struct dn_capture *c, struct dn_thread *t, Dn__Process *
 
 	return r < 0 ? r : add_unqueued(c, t, "SigPnd", &thread->pending, &thread->n_pending, err);
 }
+
+/* ---- pending signals: those of timers that expired since ----
+ *
+ * Timers run on while the program is held: one may expire after the queues were read, before its time is asked for.
+ * Its signal would be neither in the one nor in the other.  So the queues are read again, after the timers. */
+
+/* Is it a timer's, and not listed yet?  A timer has at most one signal in a queue. */
+static bool is_news(const siginfo_t *info, const ProtobufCBinaryData *queue, size_t n)
+{
+	bool itimer = info->si_code == SI_KERNEL &&
+		      (info->si_signo == SIGALRM || info->si_signo == SIGVTALRM || info->si_signo == SIGPROF);
+
+	if (!itimer && info->si_code != SI_TIMER)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		const siginfo_t *old = (const siginfo_t *)queue[i].data;
+		if (itimer ? old->si_signo == info->si_signo
+			   : old->si_code == SI_TIMER && old->si_timerid == info->si_timerid)
+			return false;
+	}
+	return true;
+}
+
+/* A timer without an interval that expired after it was asked for will not do so again. */
+static void note_expiry(Dn__Process *process, const siginfo_t *info)
+{
+	static const int signals[] = { [ITIMER_REAL] = SIGALRM, [ITIMER_VIRTUAL] = SIGVTALRM, [ITIMER_PROF] = SIGPROF };
+
+	for (size_t i = 0; info->si_code == SI_TIMER && i < process->n_timers; i++)
+		if (process->timers[i]->id == info->si_timerid && !process->timers[i]->interval_ns)
+			process->timers[i]->value_ns = 0;
+	for (size_t i = 0; info->si_code == SI_KERNEL && i < DN_ARRAY_LEN(signals) && i < process->n_itimers; i++)
+		if (signals[i] == info->si_signo && !process->itimers[i]->interval_ns)
+			process->itimers[i]->value_ns = 0;
+}
+
+static int peek_again(struct dn_thread *t, uint32_t flags, Dn__Process *process, ProtobufCBinaryData **queue, size_t *n,
+		      struct dn_error *err)
+{
+	ProtobufCBinaryData *now = NULL;
+	size_t count = 0;
+	int r = dn_remote_stop(t->remote, err);
+
+	if (r < 0)
+		return r;
+	r = peek(t, flags, &now, &count, err);
+	int r2 = dn_remote_start(t->remote, r < 0 ? NULL : err);
+	for (size_t i = 0; i < count && r == 0; i++) {
+		const siginfo_t *info = (const siginfo_t *)now[i].data;
+		if (!is_news(info, *queue, *n))
+			continue;
+		note_expiry(process, info);
+		if (dn_message_add_bytes(queue, n, info, sizeof(*info)) < 0)
+			r = dn_task_no_memory(t, err);
+	}
+	for (size_t i = 0; i < count; i++)
+		free(now[i].data);
+	free(now);
+	return r < 0 ? r : r2;
+}
+
+static int expired_ask(struct dn_thread *t, struct dn_batch *b, struct dn_error *err)
+{
+	void *local;
+	uint64_t at = dn_batch_alloc(b, SIGSET_SIZE, &local);
+
+	dn_batch_call(b, "ask for pending signals", SYS_rt_sigpending, at, SIGSET_SIZE);
+	return 0;
+}
+
+static int expired_take(struct dn_capture *c, struct dn_thread *t, const struct dn_batch *b, size_t first, void *local,
+			Dn__Process *process, Dn__Thread *thread, struct dn_error *err)
+{
+	const uint64_t of_itimers = 1ull << (SIGALRM - 1) | 1ull << (SIGVTALRM - 1) | 1ull << (SIGPROF - 1);
+
+	c->tasks->itimer_expired = (*(const uint64_t *)local & of_itimers) != 0;
+	return 0;
+}
+
+static int shared_expired_take(struct dn_capture *c, struct dn_thread *t, const struct dn_batch *b, size_t first,
+			       void *local, Dn__Process *process, Dn__Thread *thread, struct dn_error *err)
+{
+	if (!c->tasks->itimer_expired && !process->n_timers)
+		return 0;
+	return peek_again(t, PTRACE_PEEKSIGINFO_SHARED, process, &process->pending, &process->n_pending, err);
+}
+
+static int thread_expired_take(struct dn_capture *c, struct dn_thread *t, const struct dn_batch *b, size_t first,
+			       void *local, Dn__Process *process, Dn__Thread *thread, struct dn_error *err)
+{
+	for (size_t i = 0; i < process->n_timers; i++)
+		if (process->timers[i]->notify & SIGEV_THREAD_ID && process->timers[i]->thread == t->tid)
+			return peek_again(t, 0, process, &thread->pending, &thread->n_pending, err);
+	return 0;
+}
+
+const struct dn_task_driver dn_task_expired = {
+	.name = "expired interval timers",
+	.scope = DN_SCOPE_PROCESS,
+	.ask = expired_ask,
+	.take = expired_take,
+};
+
+const struct dn_task_driver dn_task_shared_expired = {
+	.name = "signals of expired timers",
+	.scope = DN_SCOPE_PROCESS,
+	.take = shared_expired_take,
+};
+
+const struct dn_task_driver dn_task_thread_expired = {
+	.name = "signals of expired timers to a thread",
+	.scope = DN_SCOPE_THREAD,
+	.take = thread_expired_take,
+};
 
 /* ---- pending signals: restore ---- */
 

@@ -57,6 +57,7 @@ struct dn_task_memo {
 	uid_t twin_uid;
 	gid_t twin_gid;
 	bool sandbox_in_doubt, have_sem_users;
+	bool itimer_expired; /* a signal of the process's interval timers is pending */
 	pid_t *sem_users;
 	size_t sem_user_count;
 	/* Of the process whose threads are being looked at. */
@@ -92,4 +93,5 @@ extern const struct dn_task_driver dn_task_huge_pages, dn_task_folders, dn_task_
 	dn_task_thread, dn_task_scheduling, dn_task_signal_actions, dn_task_credentials, dn_task_stray_signals,
 	dn_task_posix_timers, dn_task_interval_timers, dn_task_shared_pending, dn_task_pending, dn_task_death_signal,
 	dn_task_limits, dn_task_memory_rights, dn_task_switches, dn_task_merging, dn_task_unsupported_process,
-	dn_task_unsupported_thread, dn_task_sandbox, dn_task_sandbox_doubt, dn_task_undo;
+	dn_task_unsupported_thread, dn_task_sandbox, dn_task_sandbox_doubt, dn_task_undo, dn_task_expired,
+	dn_task_shared_expired, dn_task_thread_expired;
