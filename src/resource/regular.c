@@ -16,6 +16,12 @@ static bool match(const struct dn_file_probe *probe)
 
 static int capture(struct dn_capture *c, const struct dn_file_probe *probe, Dn__File *file, struct dn_error *err)
 {
+	char whose[96];
+
+	/* dnotify shows nowhere but in the owner that it gives to the descriptor, which means nothing else there. */
+	if (S_ISDIR(probe->st.st_mode) && file->owner_pid)
+		return dn_error_refuse(err, "%s %s, with an owner: notices of changes (F_NOTIFY) cannot be captured",
+				       dn_probe_whose(probe, whose), probe->link);
 	return dn_path_capture(c, probe, &file->path, err);
 }
 
