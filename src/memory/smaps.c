@@ -67,14 +67,17 @@ static bool take_char(const char **p, char c)
 	return true;
 }
 
-/* The path field; only newlines are escaped there. */
+/* The path field; only newlines are escaped there.  False: it is longer than a path that can be used. */
 static bool take_name(const char *p, char name[PATH_MAX])
 {
 	size_t n = 0;
 
+	name[0] = '\0';
 	while (*p) {
-		if (n >= PATH_MAX - 1)
+		if (n >= PATH_MAX - 1) {
+			name[0] = '\0';
 			return false;
+		}
 		if (!strncmp(p, "\\012", 4)) {
 			name[n++] = '\n';
 			p += 4;
@@ -107,7 +110,8 @@ static bool parse_first_line(const char *p, struct dn_smaps_entry *e)
 	/* Padding, then the name to the end of the line, whatever is in it. */
 	while (*p == ' ')
 		p++;
-	return take_name(p, e->name) && e->start < e->end && !(e->start % DN_PAGE_SIZE) && !(e->end % DN_PAGE_SIZE);
+	e->name_too_long = !take_name(p, e->name);
+	return e->start < e->end && !(e->start % DN_PAGE_SIZE) && !(e->end % DN_PAGE_SIZE);
 }
 
 static uint32_t parse_flags(const char *p)

@@ -57,6 +57,7 @@ struct dn_smaps_entry {
 	uint64_t huge;			     /* in huge TLB pages, which rss does not count */
 	uint32_t flags;			     /* DN_SMAPS_BIT() */
 	uint32_t pkey;
+	bool name_too_long;  /* then name is "" */
 	char name[PATH_MAX]; /* the path field, "\012" turned back into a newline; "" when there is none */
 };
 

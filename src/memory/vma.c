@@ -65,6 +65,8 @@ static int check_kept(const struct reading *r, const struct dn_smaps_entry *e, s
 		if (starts_with(e->name, names[i].start))
 			return refuse(r, e, err, names[i].why);
 	}
+	if (e->name_too_long)
+		return refuse(r, e, err, "the path of its file is longer than PATH_MAX");
 	if (e->flags & (DN_SMAPS_BIT(DN_SMAPS_PF) | DN_SMAPS_BIT(DN_SMAPS_IO)))
 		return refuse(r, e, err, "it is the memory of a device");
 	if (e->flags & (DN_SMAPS_BIT(DN_SMAPS_UM) | DN_SMAPS_BIT(DN_SMAPS_UW) | DN_SMAPS_BIT(DN_SMAPS_UI)))

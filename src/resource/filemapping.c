@@ -252,6 +252,7 @@ int dn_files_capture_link(struct dn_capture *c, struct dn_process *p, const char
 			  struct dn_error *err)
 {
 	bool exe = !strcmp(which, "exe");
+	const char *what = exe ? "executable" : which[0] == 'c' ? "working directory" : "root directory";
 	struct mapping m = { .process = p, .access = exe ? O_RDONLY : O_PATH | O_DIRECTORY };
 	struct dn_file_table *t = NULL;
 	char path[64];
@@ -266,12 +267,15 @@ int dn_files_capture_link(struct dn_capture *c, struct dn_process *p, const char
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return dn_error_set(err, -errno, "cannot open %s", path);
 	ssize_t n = readlink(path, m.link, sizeof(m.link) - 1);
+	if (n < 0 && errno == ENAMETOOLONG)
+		return dn_error_refuse(err, "the %s of process %d has a path longer than %d bytes", what, p->pid,
+				       PATH_MAX);
 	if (n < 0)
 		return dn_error_set(err, -errno, "cannot read %s", path);
 	m.link[n] = '\0';
 	if (!exe && st.st_dev == t->proc_dev && dn_proc_pid(m.link))
-		return dn_error_refuse(err, "the %s of process %d is %s, which cannot be captured",
-				       which[0] == 'c' ? "working directory" : "root", p->pid, m.link);
+		return dn_error_refuse(err, "the %s of process %d is %s, which cannot be captured", what, p->pid,
+				       m.link);
 	uint64_t key = st.st_ino ^ XXH3_64bits(m.link, (size_t)n);
 	uint32_t *known = dn_idmap_at(&t->map, DN_KEY_LINK, st.st_dev, key);
 	if (!known || !*known) {

@@ -276,6 +276,10 @@ static int identify(struct dn_capture *c, const struct dn_file_probe *probe, uin
 	/* The duplicate's entry says the same, and has been in the kernel's cache since the one before. */
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", probe->fd);
 	ssize_t n = readlink(path, link, sizeof(link) - 1);
+	if (n < 0 && errno == ENAMETOOLONG)
+		return dn_error_refuse(err,
+				       "process %d has descriptor %d open on a file whose path is longer than %d bytes",
+				       probe->process->pid, probe->number, PATH_MAX);
 	if (n < 0)
 		return dn_error_set(err, -errno, "cannot read %s", path);
 	link[n] = '\0';

@@ -14,9 +14,19 @@
 #include "resource/filetable.h"
 #include "resource/message.h"
 
+#define MQUEUE_MAGIC 0x19800202	  /* ipc/mqueue.c */
+#define CONFIGFS_MAGIC 0x62656570 /* fs/configfs/mount.c */
+
 static const char deleted[] = " (deleted)";
 
 /* ================= capture ================= */
+
+static bool is_deleted(const char *link)
+{
+	size_t n = strlen(link), suffix = strlen(deleted);
+
+	return n > suffix && !strcmp(link + n - suffix, deleted);
+}
 
 static bool leads_to(const char *path, const struct stat *st)
 {
@@ -57,9 +67,8 @@ char *dn_path_other_name(const char *link, dev_t dev, ino_t ino)
 
 	if (!path)
 		return NULL;
-	size_t n = strlen(path);
-	if (n > strlen(deleted) && !strcmp(path + n - strlen(deleted), deleted))
-		path[n - strlen(deleted)] = '\0';
+	if (is_deleted(path))
+		path[strlen(path) - strlen(deleted)] = '\0';
 	return search_folder(path, &st);
 }
 
@@ -85,14 +94,18 @@ int dn_path_find(const struct dn_file_probe *probe, char **ret_path, char **ret_
 	if (!leftover && leads_to(was, &probe->st)) {
 		path = DN_STEAL(was);
 	} else if (!leftover) {
-		size_t n = strlen(was);
-		if (n > strlen(deleted) && !strcmp(was + n - strlen(deleted), deleted))
-			was[n - strlen(deleted)] = '\0';
+		if (is_deleted(was))
+			was[strlen(was) - strlen(deleted)] = '\0';
 		if (leads_to(was, &probe->st))
 			path = DN_STEAL(was);
 		else if (probe->st.st_nlink > 0)
 			path = search_folder(was, &probe->st);
 	}
+	if (!path && !leftover && probe->st.st_nlink && probe->st.st_dev != probe->proc_dev && !is_deleted(probe->link))
+		return dn_error_refuse(err,
+				       "%s %s, but that path does not lead there any more: something was mounted "
+				       "over it, or a folder of the path may not be searched",
+				       dn_probe_whose(probe, whose), probe->link);
 	*ret_path = DN_STEAL(path);
 	*ret_was = *ret_path ? NULL : DN_STEAL(was);
 	return 0;
@@ -113,6 +126,24 @@ static bool is_mounted(int fd)
 		if (!strncmp(line, prefix, (size_t)n))
 			return true;
 	return false;
+}
+
+/* Files there are not what is read from them: a message queue, a control of the kernel. */
+static bool is_data(int fd)
+{
+	static const unsigned int others[] = { MQUEUE_MAGIC,	    SYSFS_MAGIC,    CGROUP_SUPER_MAGIC,
+					       CGROUP2_SUPER_MAGIC, DEBUGFS_MAGIC,  TRACEFS_MAGIC,
+					       SECURITYFS_MAGIC,    BPF_FS_MAGIC,   BINFMTFS_MAGIC,
+					       EFIVARFS_MAGIC,	    PSTOREFS_MAGIC, CONFIGFS_MAGIC,
+					       RDTGROUP_SUPER_MAGIC };
+	struct statfs fs;
+
+	if (fstatfs(fd, &fs) < 0)
+		return false;
+	for (size_t i = 0; i < DN_ARRAY_LEN(others); i++)
+		if ((unsigned int)fs.f_type == others[i])
+			return false;
+	return true;
 }
 
 static int capture_handle(const struct dn_file_probe *probe, Dn__PathFile *m)
@@ -139,6 +170,10 @@ static int capture_deleted(struct dn_capture *c, const struct dn_file_probe *pro
 		return dn_error_refuse(err, "%s %s, a deleted %s, which cannot be captured",
 				       dn_probe_whose(probe, whose), was,
 				       S_ISDIR(probe->st.st_mode) ? "folder" : "special file");
+	if (!is_data(probe->fd))
+		return dn_error_refuse(
+			err, "%s %s, a deleted file of a file system that is no storage, which cannot be captured",
+			dn_probe_whose(probe, whose), was);
 	if (!is_mounted(probe->fd))
 		return dn_error_refuse(err, "%s %s, which is on no mounted file system and cannot be captured",
 				       dn_probe_whose(probe, whose), was);
