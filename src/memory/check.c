@@ -187,9 +187,20 @@ static int check_vdso(struct dn_restore *r, bool has_vdso, struct dn_error *err)
 	return 0;
 }
 
+/* Some may map below vm.mmap_min_addr (CAP_SYS_RAWIO): tried, not guessed. */
+static bool can_map(uint64_t addr)
+{
+	void *page =
+		mmap((void *)addr, DN_PAGE_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+
+	if (page != MAP_FAILED)
+		munmap(page, DN_PAGE_SIZE);
+	return page != MAP_FAILED || errno == EEXIST;
+}
+
 static int check_addresses(const struct dn_image_process *p, uint64_t lowest, uint64_t most, struct dn_error *err)
 {
-	if (p->vma_count && p->vmas[0]->start < lowest)
+	if (p->vma_count && p->vmas[0]->start < lowest && !can_map(p->vmas[0]->start))
 		return dn_error_say(err, -EPERM,
 				    "process %u has memory at 0x%lx, and this machine allows none below 0x%lx: lower "
 				    "/proc/sys/vm/mmap_min_addr",
