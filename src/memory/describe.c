@@ -1,20 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* describe.c - address spaces as messages of the image */
 #include <errno.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 
 #include "base/proc.h"
 #include "base/util.h"
 #include "memory/space.h"
 #include "resource/message.h"
-#include "tracee/arena.h"
 
 #define VMAS_PER_RECORD 8192u
-
-#ifndef MCL_ONFAULT
-#define MCL_ONFAULT 4
-#endif
 
 /* ---- Vmas ---- */
 
@@ -109,49 +103,6 @@ int dn_memory_write_maps(struct dn_capture *c, struct dn_process *p, struct dn_e
 
 /* ---- Mm ---- */
 
-/* mlockall(MCL_FUTURE) shows only in what happens to a new mapping: whether it is locked (then it cannot be
- * invalidated), and whether its page is there at once.  One is made, looked at and removed in one batch.
- * Asked only where something is locked. */
-static int ask_lock_future(const struct dn_space *s, uint32_t *ret, struct dn_error *err)
-{
-	struct dn_batch b;
-	void *local;
-	uint64_t hole = 0;
-
-	/* A page with free neighbours on both sides, so that nothing is merged. */
-	for (size_t i = 0; i + 1 < s->count && !hole; i++) {
-		if (s->maps[i + 1].start - s->maps[i].end >= 3 * DN_PAGE_SIZE &&
-		    !dn_arena_owns(s->process, s->maps[i].end, s->maps[i].end + 3 * DN_PAGE_SIZE))
-			hole = s->maps[i].end + DN_PAGE_SIZE;
-	}
-	if (!hole)
-		return 0;
-	dn_batch_begin(&b, s->process->threads[0]->remote);
-	uint64_t core = dn_batch_alloc(&b, 16, &local);
-	size_t map = dn_batch_try(&b, "map a page", SYS_mmap, hole, DN_PAGE_SIZE, PROT_READ,
-				  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, (uint64_t)-1, 0);
-	size_t sync = dn_batch_try(&b, "look whether it is locked", SYS_msync, hole, DN_PAGE_SIZE, MS_INVALIDATE);
-	dn_batch_try(&b, "look whether it is there", SYS_mincore, hole, DN_PAGE_SIZE, core);
-	dn_batch_try(&b, "remove it", SYS_munmap, hole, DN_PAGE_SIZE);
-	int r = dn_batch_run(&b, err);
-	if (r < 0)
-		return r;
-	if (dn_batch_result(&b, map) == -EAGAIN) /* it would be locked, but no more may be */
-		*ret = 1;
-	else if (dn_batch_result(&b, map) == (long)hole && dn_batch_result(&b, sync) == -EBUSY)
-		*ret = *(unsigned char *)local & 1 ? 1 : 3;
-	return 0;
-}
-
-static bool locks_memory(const struct dn_space *s)
-{
-	for (size_t i = 0; i < s->count; i++) {
-		if (s->maps[i].flags & DN_VMA_LOCKED)
-			return true;
-	}
-	return false;
-}
-
 int dn_memory_fill_mm(struct dn_capture *c, struct dn_process *p, Dn__Process *message, struct dn_error *err)
 {
 	const struct dn_space *s = dn_memory_space(c, p);
@@ -172,8 +123,6 @@ int dn_memory_fill_mm(struct dn_capture *c, struct dn_process *p, Dn__Process *m
 	if (r >= 0)
 		r = dn_remote_call(p->threads[0]->remote, "ask for the end of the heap", &brk, err, SYS_brk,
 				   (const uint64_t[6]){});
-	if (r >= 0 && locks_memory(s))
-		r = ask_lock_future(s, &mm->lock_future, err);
 	if (r >= 0)
 		r = dn_files_capture_link(c, p, "exe", &mm->exe_file, err);
 	if (r < 0)
@@ -184,6 +133,7 @@ int dn_memory_fill_mm(struct dn_capture *c, struct dn_process *p, Dn__Process *m
 	mm->end_data = stat.end_data;
 	mm->start_brk = stat.start_brk;
 	mm->brk = (uint64_t)brk;
+	mm->lock_future = s->locks_future ? (s->locks_on_fault ? 3 : 1) : 0;
 	mm->start_stack = stat.start_stack;
 	mm->arg_start = stat.arg_start;
 	mm->arg_end = stat.arg_end;

@@ -46,8 +46,9 @@ struct dn_space {
 	size_t names_len, names_cap;
 	struct dn_policy *policies;
 	size_t policy_count, policy_cap;
-	uint64_t bytes; /* private pages it has, roughly */
-	bool planned;	/* runs says what to do with them; else all are its own, found while writing */
+	uint64_t bytes;			   /* private pages it has, roughly */
+	bool locks_future, locks_on_fault; /* mlockall(MCL_FUTURE), with MCL_ONFAULT */
+	bool planned; /* runs says what to do with them; else all are its own, found while writing */
 	struct dn_runs runs;
 	struct dn_runs absent;
 	struct dn_runs guards;

@@ -178,8 +178,14 @@ static int take_entry(const struct dn_smaps_entry *e, void *arg, struct dn_error
 	struct dn_space *s = r->space;
 	struct dn_map m = { .start = e->start, .end = e->end, .prot = (uint8_t)e->prot };
 
-	if (e->start >= VSYSCALL_START || dn_arena_owns(s->process, e->start, e->end))
+	if (e->start >= VSYSCALL_START)
 		return 0;
+	if (dn_arena_owns(s->process, e->start, e->end)) {
+		/* It was mapped a moment ago as any new mapping would be: mlockall(MCL_FUTURE) shows in it. */
+		s->locks_future = e->flags & DN_SMAPS_BIT(DN_SMAPS_LO);
+		s->locks_on_fault = e->flags & DN_SMAPS_BIT(DN_SMAPS_LF);
+		return 0;
+	}
 	if (s->count && e->start < s->maps[s->count - 1].end)
 		return dn_error_say(err, -EINVAL, "the mappings are not in order");
 	for (size_t i = 0; i < DN_ARRAY_LEN(flag_map); i++) {

@@ -17,20 +17,34 @@ static void all_at_once(void *unused)
 {
 	(void)unused;
 	NEED(mlockall(MCL_CURRENT | MCL_FUTURE) == 0);
+	victim_here();
+	victim_wait();
+	verify(0);
+}
+
+/* Nothing is mapped between this and the checkpoint: no memory is locked that would show it. */
+static void future_alone(void *unused)
+{
+	(void)unused;
+	NEED(mlockall(MCL_FUTURE) == 0);
+	victim_here();
 	victim_wait();
 	verify(0);
 }
 
 int main(void)
 {
-	pid_t pid = victim_fork(all_at_once, NULL);
+	victim_gate();
+	pid_t pid = victim_fork(all_at_once, NULL), other = victim_fork(future_alone, NULL);
 
 	if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0)
 		victim_skip("not allowed to lock memory");
 	verify(MCL_ONFAULT);
+	victim_all_here(2);
 	hold();
 	verify(MCL_ONFAULT);
 	NEED(munlockall() == 0);
 	victim_join(pid);
+	victim_join(other);
 	return victim_end();
 }
