@@ -84,6 +84,8 @@ static int check_pipe(const Dn__Pipe *p, struct dn_error *err)
 		return BAD("pipe %u has room for %u bytes", p->id, p->capacity);
 	if (!p->packet_mode && p->n_packets > 1)
 		return BAD("pipe %u has %zu packets, but no packet mode", p->id, p->n_packets);
+	if (p->tail_bytes && p->n_packets < 2)
+		return BAD("pipe %u has bytes behind packets, but no packets", p->id);
 	for (size_t i = 0; i < p->n_packets; i++)
 		bytes += p->packets[i].len;
 	if (bytes > p->capacity || p->n_packets > p->capacity / DN_PAGE_SIZE + 1)

@@ -100,7 +100,7 @@ static int hold(struct dn_restore *r, const Dn__File *file, struct dn_open_pipe 
 	if (length)
 		return 0;
 	int capacity = fcntl(fd, F_GETPIPE_SZ);
-	if (p->message->capacity <= INT32_MAX && capacity < (int)p->message->capacity &&
+	if (p->message->capacity <= INT32_MAX && capacity != (int)p->message->capacity &&
 	    fcntl(fd, F_SETPIPE_SZ, (int)p->message->capacity) < 0)
 		return dn_error_set(err, -errno, "cannot give FIFO %s %u bytes", m->path, p->message->capacity);
 	return dn_pipe_fill(p->message, fd, err);

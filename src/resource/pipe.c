@@ -100,38 +100,94 @@ int dn_pipes_sort_out(struct dn_capture *c, struct dn_error *err)
 	return r;
 }
 
-/* Reads a private copy of the queue: piece by piece, where packets keep their borders. */
-static int read_copy(int fd, size_t length, size_t capacity, Dn__Pipe *m, struct dn_error *err)
+/* A private copy of what is queued, packets with their borders. */
+static int copy_queue(int fd, size_t length, size_t capacity, int copy[static 2], struct dn_error *err)
 {
-	_cleanup_free_ unsigned char *buffer = malloc(capacity);
-	_cleanup_fd_ int in = -1, out = -1;
-	int copy[2];
-
-	if (!buffer)
-		return dn_error_set(err, -ENOMEM, "no memory for %zu bytes in a pipe", length);
 	if (pipe2(copy, O_CLOEXEC | O_NONBLOCK) < 0)
 		return dn_error_set(err, -errno, "cannot make a pipe");
-	out = copy[0];
-	in = copy[1];
 	/* As many slots as there, since tee() copies slot by slot and always from the first one. */
-	if ((size_t)fcntl(in, F_GETPIPE_SZ) < capacity && fcntl(in, F_SETPIPE_SZ, (int)capacity) < 0)
+	if ((size_t)fcntl(copy[1], F_GETPIPE_SZ) < capacity && fcntl(copy[1], F_SETPIPE_SZ, (int)capacity) < 0)
 		return dn_error_set(err, -errno, "cannot make a pipe of %zu bytes", capacity);
-	ssize_t n = tee(fd, in, capacity, SPLICE_F_NONBLOCK);
+	ssize_t n = tee(fd, copy[1], capacity, SPLICE_F_NONBLOCK);
 	if (n < 0)
 		return dn_error_set(err, -errno, "cannot copy the data in a pipe");
 	if ((size_t)n != length)
 		return dn_error_say(err, -EIO, "copied %zd of %zu bytes in a pipe", n, length);
+	return 0;
+}
+
+/* Piece by piece: a read ends with a packet, or where there is no more. */
+static int read_pieces(int fd, size_t length, unsigned char *buffer, size_t capacity, Dn__Pipe *m, struct dn_error *err)
+{
 	for (size_t done = 0; done < length;) {
-		n = read(out, buffer, capacity);
+		ssize_t n = read(fd, buffer, capacity);
 		if (n <= 0)
 			return dn_error_set(err, n < 0 ? -errno : -EIO, "cannot read the copy of a pipe");
 		done += (size_t)n;
 		if (dn_message_add_bytes(&m->packets, &m->n_packets, buffer, (size_t)n) < 0)
 			return dn_error_set(err, -ENOMEM, "no memory for %zu bytes in a pipe", length);
 	}
-	/* Packets may be in there still after the writer left packet mode. */
-	m->packet_mode = m->packet_mode || m->n_packets > 1;
 	return 0;
+}
+
+/* Reads n bytes, at most what one piece has; how much less is queued then: of a packet, what was not read is gone. */
+static int bytes_gone(int fd, unsigned char *buffer, size_t n, struct dn_error *err)
+{
+	int before = 0, after = 0;
+
+	if (ioctl(fd, FIONREAD, &before) < 0 || (n && read(fd, buffer, n) != (ssize_t)n) ||
+	    ioctl(fd, FIONREAD, &after) < 0)
+		return dn_error_set(err, -EIO, "cannot read the copy of a pipe");
+	return before - after;
+}
+
+/* The next piece of another copy is read by parts.  1: it is a packet, 0: bytes, as the last piece may be. */
+static int is_packet(int fd, unsigned char *buffer, size_t length, bool last, bool packets_now, struct dn_error *err)
+{
+	int begin = bytes_gone(fd, buffer, 1, err);
+
+	if (begin < 0 || (length > 1 && begin == (int)length))
+		return begin < 0 ? begin : 1;
+	if (length == 1) /* looks the same either way */
+		return !last || packets_now;
+	int middle = bytes_gone(fd, buffer, length - 2, err);
+	int end = middle == (int)length - 2 ? bytes_gone(fd, buffer, 1, err) : 0;
+	if (middle < 0 || end < 0)
+		return -EIO;
+	if (begin + middle + end != (int)length || end != 1 || !last)
+		return dn_error_refuse(err, "bytes and packets are mixed in a pipe, which cannot be captured");
+	return 0;
+}
+
+static int sort_pieces(int fd, unsigned char *buffer, Dn__Pipe *m, bool packets_now, struct dn_error *err)
+{
+	for (size_t i = 0; i < m->n_packets; i++) {
+		bool last = i + 1 == m->n_packets;
+		int r = is_packet(fd, buffer, m->packets[i].len, last, packets_now, err);
+		if (r < 0)
+			return r;
+		m->packet_mode = m->packet_mode || r;
+		m->tail_bytes = last && i && !r;
+	}
+	return 0;
+}
+
+static int read_queue(int fd, size_t length, size_t capacity, bool packets_now, Dn__Pipe *m, struct dn_error *err)
+{
+	_cleanup_free_ unsigned char *buffer = malloc(capacity);
+	int r = buffer ? 0 : dn_error_set(err, -ENOMEM, "no memory for %zu bytes in a pipe", length);
+
+	for (int round = 0; round < 2 && r == 0; round++) {
+		int copy[2] = { -1, -1 };
+		r = copy_queue(fd, length, capacity, copy, err);
+		if (r == 0)
+			r = round ? sort_pieces(copy[0], buffer, m, packets_now, err)
+				  : read_pieces(copy[0], length, buffer, capacity, m, err);
+		for (int i = 0; i < 2; i++)
+			if (copy[i] >= 0)
+				close(copy[i]);
+	}
+	return r;
 }
 
 static int capture_pipe(struct dn_file_table *t, const struct dn_pipe_seen *p, Dn__Pipe *m, struct dn_error *err)
@@ -148,15 +204,19 @@ static int capture_pipe(struct dn_file_table *t, const struct dn_pipe_seen *p, D
 		return dn_error_set(err, -errno, "cannot ask for the size of a pipe");
 	m->ino = p->ino;
 	m->capacity = (uint32_t)capacity;
-	m->packet_mode = p->packets;
 	m->mode = st.st_mode & 07777;
 	m->uid = st.st_uid;
 	m->gid = st.st_gid;
-	if (!p->readers)
-		return 0;
 	if (ioctl(fd, FIONREAD, &length) < 0 || length < 0)
 		return dn_error_set(err, -errno, "cannot ask how much is in a pipe");
-	int r = length ? read_copy(fd, (size_t)length, (size_t)capacity, m, err) : 0;
+	m->packet_mode = !length && p->packets;
+	if (!length)
+		return 0;
+	/* What nobody reads can be read by whoever opens it (a FIFO, or through /proc). */
+	_cleanup_fd_ int reader = p->readers ? -1 : dn_reopen(fd, O_RDONLY | O_NONBLOCK);
+	if (!p->readers && reader < 0)
+		return dn_error_set(err, reader, "cannot read what is in a pipe");
+	int r = read_queue(p->readers ? fd : reader, (size_t)length, (size_t)capacity, p->packets, m, err);
 	if (r < 0)
 		return dn_error_wrap(err, "descriptor %d of process %d", d->number, d->process->pid);
 	return length;
@@ -211,7 +271,7 @@ int dn_pipe_fill(const Dn__Pipe *m, int fd, struct dn_error *err)
 	for (size_t i = 0; i < m->n_packets && r == 0; i++) {
 		const ProtobufCBinaryData *packet = &m->packets[i];
 		/* What is longer than a packet can be was written in another mode. */
-		bool border = m->packet_mode && packet->len <= PIPE_BUF;
+		bool border = m->packet_mode && packet->len <= PIPE_BUF && !(m->tail_bytes && i + 1 == m->n_packets);
 		if (fcntl(fd, F_SETFL, O_NONBLOCK | (border ? O_DIRECT : 0)) < 0)
 			r = dn_error_set(err, -errno, "cannot change the mode of pipe %u", m->id);
 		ssize_t n = r == 0 ? write(fd, packet->data, packet->len) : 0;

@@ -24,7 +24,7 @@ static void work(void *unused)
 int main(void)
 {
 	int no_reader[2], no_writer[2], nothing[2];
-	char text[16];
+	char text[16], path[64];
 	pid_t pid;
 
 	NEED(pipe(no_reader) == 0 && pipe(no_writer) == 0 && pipe(nothing) == 0 && pipe(inherited) == 0);
@@ -43,6 +43,10 @@ int main(void)
 
 	NEED(signals == 0);
 	NEED(write(no_reader[1], "x", 1) == -1 && errno == EPIPE && signals == 1);
+	/* What nobody reads is there for who comes. */
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", no_reader[1]);
+	no_reader[0] = open(path, O_RDONLY | O_NONBLOCK);
+	NEED(no_reader[0] >= 0 && read(no_reader[0], text, sizeof(text)) == 4 && !memcmp(text, "lost", 4));
 	NEED(read(no_writer[0], text, sizeof(text)) == 4 && !memcmp(text, "data", 4));
 	NEED(read(no_writer[0], text, sizeof(text)) == 0);
 	NEED(read(nothing[0], text, sizeof(text)) == 0);

@@ -6,7 +6,7 @@ static const size_t sizes[] = { 1, 100, 4096, 1, 4095, 7 };
 
 int main(void)
 {
-	int packets[2], mixed[2];
+	int packets[2], mixed[2], before[2], after[2];
 	uint64_t page[PAGE / 8];
 
 	if (pipe2(packets, O_DIRECT | O_NONBLOCK) < 0)
@@ -19,6 +19,11 @@ int main(void)
 	NEED(write(mixed[1], "abc", 3) == 3 && write(mixed[1], "def", 3) == 3);
 	NEED(fcntl(mixed[1], F_SETFL, O_NONBLOCK) == 0);
 	NEED(write(mixed[1], "ghi", 3) == 3 && write(mixed[1], "jkl", 3) == 3);
+	/* Bytes from before packet mode, and a packet from before its end. */
+	NEED(pipe2(before, O_NONBLOCK) == 0 && write(before[1], "bytes", 5) == 5);
+	NEED(fcntl(before[1], F_SETFL, O_DIRECT | O_NONBLOCK) == 0);
+	NEED(pipe2(after, O_DIRECT | O_NONBLOCK) == 0 && write(after[1], "packet", 6) == 6);
+	NEED(fcntl(after[1], F_SETFL, O_NONBLOCK) == 0);
 
 	hold();
 
@@ -37,5 +42,7 @@ int main(void)
 	NEED(read(mixed[0], page, PAGE) == 3 && !memcmp(page, "abc", 3));
 	NEED(read(mixed[0], page, PAGE) == 3 && !memcmp(page, "def", 3));
 	NEED(read(mixed[0], page, PAGE) == 6 && !memcmp(page, "ghijkl", 6));
+	NEED(read(before[0], page, 1) == 1 && read(before[0], page, PAGE) == 4 && !memcmp(page, "ytes", 4));
+	NEED(read(after[0], page, 1) == 1 && read(after[0], page, PAGE) == -1 && errno == EAGAIN);
 	return victim_end();
 }
