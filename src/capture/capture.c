@@ -292,6 +292,8 @@ static int capture_state(struct dn_capture *c, struct dn_error *err)
 		r = write_process(c, c->processes[i], &subjects[i], err);
 	free_subjects(c, subjects);
 	if (r == 0)
+		r = dn_memory_look_at_objects(c, err);
+	if (r == 0)
 		r = dn_files_capture_end(c, err);
 	if (r == 0)
 		r = dn_memory_plan(c, err);

@@ -21,6 +21,9 @@
 int dn_memory_capture_maps(struct dn_capture *c, struct dn_process *p, struct dn_error *err);
 /* Fills message->mm, which is made if it is NULL. */
 int dn_memory_fill_mm(struct dn_capture *c, struct dn_process *p, Dn__Process *message, struct dn_error *err);
+/* After the mappings and files of all processes are known, before objects are written: what there is of
+ * objects that dunlin may not open, and how large they are. */
+int dn_memory_look_at_objects(struct dn_capture *c, struct dn_error *err);
 /* After the mappings of all processes are known: who inherits what from whom. */
 int dn_memory_plan(struct dn_capture *c, struct dn_error *err);
 /* Writes p's VMAS records. */

@@ -21,40 +21,20 @@ static int open_pagemap(pid_t pid, struct dn_error *err)
 	return fd < 0 ? dn_error_set(err, -errno, "cannot open %s", path) : fd;
 }
 
-static bool wanted(const struct dn_scan *scan, const struct dn_map *m)
+static bool wanted(const struct dn_map *m)
 {
-	return scan->shared ? m->kind == DN__VMA__KIND__FILE_SHARED : dn_map_private(m);
+	return dn_map_private(m);
 }
 
-static int init(struct dn_scan *scan, const struct dn_space *space, struct dn_error *err)
+int dn_scan_init(struct dn_scan *scan, const struct dn_space *space, bool plain, struct dn_error *err)
 {
 	scan->space = space;
-	scan->plain = scan->shared = false;
+	scan->plain = plain;
 	scan->map = scan->used = scan->next = 0;
 	scan->reached = 0;
 	scan->end = space->count ? space->maps[space->count - 1].end : 0;
 	scan->pagemap = open_pagemap(space->process->pid, err);
 	return scan->pagemap < 0 ? scan->pagemap : 0;
-}
-
-int dn_scan_init(struct dn_scan *scan, const struct dn_space *space, bool plain, struct dn_error *err)
-{
-	int r = init(scan, space, err);
-
-	scan->plain = plain;
-	return r;
-}
-
-int dn_scan_init_shared(struct dn_scan *scan, const struct dn_space *space, uint64_t start, uint64_t end,
-			struct dn_error *err)
-{
-	int r = init(scan, space, err);
-
-	scan->shared = true;
-	scan->reached = start;
-	scan->end = end;
-	scan->map = dn_space_find(space, start);
-	return r;
 }
 
 void dn_scan_finish(struct dn_scan *scan)
@@ -86,17 +66,15 @@ static int ask_scan(struct dn_scan *scan, struct dn_error *err)
 		.end = scan->end,
 		.vec = (uintptr_t)scan->regions,
 		.vec_len = DN_SCAN_REGIONS,
+		.category_inverted = PAGE_IS_FILE | PAGE_IS_PFNZERO | PAGE_IS_GUARD,
+		.category_mask = PAGE_IS_FILE | PAGE_IS_PFNZERO | PAGE_IS_GUARD,
 		.category_anyof_mask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
 		/* Something must be returned; this keeps runs together, whatever they are. */
 		.return_mask = PAGE_IS_FILE,
 	};
 
-	if (!scan->shared) {
-		arg.category_inverted = PAGE_IS_FILE | PAGE_IS_PFNZERO | PAGE_IS_GUARD;
-		arg.category_mask = PAGE_IS_FILE | PAGE_IS_PFNZERO | PAGE_IS_GUARD;
-	}
 	int n = ioctl(scan->pagemap, PAGEMAP_SCAN, &arg);
-	if (n < 0 && errno == EINVAL && !scan->shared) { /* before 6.15: no guard regions in it */
+	if (n < 0 && errno == EINVAL) { /* before 6.15: no guard regions in it */
 		arg.category_inverted &= ~(uint64_t)PAGE_IS_GUARD;
 		arg.category_mask &= ~(uint64_t)PAGE_IS_GUARD;
 		n = ioctl(scan->pagemap, PAGEMAP_SCAN, &arg);
@@ -114,18 +92,13 @@ static int ask_scan(struct dn_scan *scan, struct dn_error *err)
 	return 0;
 }
 
-static bool word_wanted(const struct dn_scan *scan, uint64_t word)
-{
-	return scan->shared ? word & (DN_PAGEMAP_PRESENT | DN_PAGEMAP_SWAP) : dn_scan_is_private(word, 0);
-}
-
 /* The same from words, one window of one mapping at a time. */
 static int ask_words(struct dn_scan *scan, struct dn_error *err)
 {
 	uint64_t words[WORDS];
 	size_t i = dn_space_find(scan->space, scan->reached);
 
-	while (i < scan->space->count && (!wanted(scan, &scan->space->maps[i]) || !scan->space->maps[i].resident))
+	while (i < scan->space->count && (!wanted(&scan->space->maps[i]) || !scan->space->maps[i].resident))
 		i++;
 	const struct dn_map *m = &scan->space->maps[i];
 	if (i == scan->space->count || m->start >= scan->end) {
@@ -140,7 +113,7 @@ static int ask_words(struct dn_scan *scan, struct dn_error *err)
 		return r;
 	for (k = 0; k < count; k++) {
 		uint64_t addr = from + k * DN_PAGE_SIZE;
-		if (!word_wanted(scan, words[k]))
+		if (!dn_scan_is_private(words[k], 0))
 			continue;
 		if (scan->used && scan->regions[scan->used - 1].end == addr) {
 			scan->regions[scan->used - 1].end += DN_PAGE_SIZE;
@@ -189,7 +162,7 @@ int dn_scan_next(struct dn_scan *scan, struct dn_run *ret, struct dn_error *err)
 		region->start = to > from ? to : region->end;
 		if (region->start >= region->end)
 			scan->next++;
-		if (from >= to || !wanted(scan, m))
+		if (from >= to || !wanted(m))
 			continue;
 		*ret = (struct dn_run){ .addr = from, .pages = (to - from) / DN_PAGE_SIZE };
 		return 1;

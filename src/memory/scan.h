@@ -24,7 +24,6 @@ struct dn_scan {
 	const struct dn_space *space;
 	int pagemap;
 	bool plain;	  /* no PAGEMAP_SCAN: read words */
-	bool shared;	  /* wanted: pages of shared mappings; else private ones */
 	size_t map;	  /* the mapping that the next run may lie in */
 	uint64_t reached; /* asked up to here */
 	uint64_t end;
@@ -35,9 +34,6 @@ struct dn_scan {
 /* Private pages (of memory or swap space, neither of files nor the common page of zeroes) of the whole
  * address space.  plain: as on an old kernel. */
 int dn_scan_init(struct dn_scan *scan, const struct dn_space *space, bool plain, struct dn_error *err);
-/* Pages of a shared mapping that the process has touched: [start, end). */
-int dn_scan_init_shared(struct dn_scan *scan, const struct dn_space *space, uint64_t start, uint64_t end,
-			struct dn_error *err);
 void dn_scan_finish(struct dn_scan *scan);
 
 /* The next run, within one mapping, whose index is scan->map.  1, or 0 when there is none, or -errno. */

@@ -18,16 +18,13 @@ void dn_source_init(struct dn_source *s, struct dn_capture *c)
 	s->stage = DN_PAGES_COMMON;
 	s->scan.pagemap = -1;
 	s->offset = 0;
-	s->through = 0;
-	s->seen = NULL;
+	s->view = 0;
 	s->objects = dn_objects(c, &s->object_count);
 }
 
 void dn_source_finish(struct dn_source *s)
 {
 	dn_scan_finish(&s->scan);
-	free(s->seen);
-	s->seen = NULL;
 }
 
 static void put_piece(struct dn_source *s, const struct dn_map *m, const struct dn_run *run, unsigned int class)
@@ -124,91 +121,47 @@ static int next_of_file(struct dn_source *s, const struct dn_object *o, struct d
 	return 1;
 }
 
-/* The next mapping of the object, in any process; NULL when there is none. */
-static const struct dn_map *next_mapping(struct dn_source *s, const struct dn_object *o)
+/* The view at work; NULL when there are no more of this object. */
+static const struct dn_view *view_of(struct dn_source *s)
 {
 	const struct dn_memory *memory = s->c->memory;
 
-	for (; memory && s->through < memory->count; s->through++, s->map = 0) {
-		const struct dn_space *space = memory->spaces[s->through];
-		while (s->map < space->count) {
-			const struct dn_map *m = &space->maps[s->map++];
-			if (m->kind == DN__VMA__KIND__FILE_SHARED && m->dev == o->dev && m->ino == o->ino)
-				return m;
-		}
-	}
-	return NULL;
+	while (memory && s->view < memory->view_count && memory->views[s->view].object < s->at)
+		s->view++;
+	if (!memory || s->view == memory->view_count || memory->views[s->view].object != s->at)
+		return NULL;
+	return &memory->views[s->view];
 }
 
-/* Cuts what was met already, through another mapping, off the start of a run at the given offset. */
-static void cut_seen(struct dn_source *s, const struct dn_object *o, struct dn_run *run, uint64_t *offset)
+static const struct dn_space *space_of(struct dn_source *s)
 {
-	uint64_t first = *offset / DN_PAGE_SIZE, count = (o->message.size + DN_PAGE_SIZE - 1) / DN_PAGE_SIZE, n = 0;
-	uint64_t pages = first < count ? DN_MIN(run->pages, count - first) : 0, skip = 0;
+	const struct dn_view *view = view_of(s);
 
-	while (skip < pages && s->seen[(first + skip) / 8] & 1u << (first + skip) % 8)
-		skip++;
-	while (skip + n < pages && !(s->seen[(first + skip + n) / 8] & 1u << (first + skip + n) % 8)) {
-		s->seen[(first + skip + n) / 8] |= (unsigned char)(1u << (first + skip + n) % 8);
-		n++;
-	}
-	*offset += skip * DN_PAGE_SIZE;
-	run->addr += skip * DN_PAGE_SIZE;
-	/* What follows a page that was seen comes next time. */
-	s->left = (struct dn_run){ .addr = run->addr + n * DN_PAGE_SIZE, .pages = pages - skip - n };
-	run->pages = n;
+	return view ? s->c->memory->spaces[view->space] : NULL;
 }
 
-static int next_through_mappings(struct dn_source *s, const struct dn_object *o, struct dn_error *err)
+static int next_through_mappings(struct dn_source *s)
 {
-	/* Memory that is never touched costs nothing, so a bit for each page is cheap for sparse ones too. */
-	if (!s->seen)
-		s->seen = calloc(o->message.size / DN_PAGE_SIZE / 8 + 1, 1);
-	if (!s->seen)
-		return dn_error_set(err, -ENOMEM, "cannot read shared memory");
-	for (;;) {
-		if (s->scan.pagemap < 0) {
-			const struct dn_map *m = next_mapping(s, o);
-			if (!m)
-				return 0;
-			int r = dn_scan_init_shared(&s->scan, s->c->memory->spaces[s->through], m->start, m->end, err);
-			if (r < 0)
-				return r;
-			/* Page tables say nothing of shared pages that are swapped, or that nobody has touched
-			 * through a mapping: all may be there. */
-			bool all = m->swapped || o->message.kind != DN__OBJECT__KIND__SHARED;
-			s->left.pages = all ? (m->end - m->start) / DN_PAGE_SIZE : 0;
-			s->left.addr = m->start;
-			if (all)
-				dn_scan_skip(&s->scan, m->end);
-		}
-		const struct dn_space *space = s->c->memory->spaces[s->through];
-		struct dn_run run = s->left;
-		if (!run.pages) {
-			int r = dn_scan_next(&s->scan, &run, err);
-			if (r < 0)
-				return r;
-			if (r == 0) {
-				dn_scan_finish(&s->scan);
-				continue;
-			}
-		}
-		const struct dn_map *m = &space->maps[dn_space_find(space, run.addr)];
-		uint64_t offset = run.addr - m->start + m->offset;
-		cut_seen(s, o, &run, &offset);
-		if (!run.pages)
+	const struct dn_view *view;
+	struct dn_run run;
+
+	for (; (view = view_of(s)); s->view++, s->run = 0) {
+		if (s->run == view->runs.count)
 			continue;
-		put_piece(s, m, &run, DN_RUN_PLAIN);
-		s->rest.addr = offset;
+		dn_runs_get(&view->runs, s->run++, &run);
+		const struct dn_space *space = s->c->memory->spaces[view->space];
+		put_piece(s, &space->maps[dn_space_find(space, run.addr)], &run, DN_RUN_PLAIN);
+		s->rest.addr = run.addr - view->start + view->offset;
 		return 1;
 	}
+	return 0;
 }
 
 static int next_of_object(struct dn_source *s, const struct dn_object *o, struct dn_error *err)
 {
 	if (o->fd >= 0)
 		return next_of_file(s, o, err);
-	return next_through_mappings(s, o, err);
+	return next_through_mappings(s);
 }
 
 /* ---- chunks ---- */
@@ -234,7 +187,7 @@ static void next_place(struct dn_source *s)
 	dn_source_finish(s);
 	s->at++;
 	s->started = false;
-	s->run = s->map = s->through = 0;
+	s->run = s->map = 0;
 	s->left = (struct dn_run){};
 	s->offset = 0;
 	settle(s);
@@ -247,7 +200,7 @@ static int next_piece(struct dn_source *s, struct dn_error *err)
 	return next_of_space(s, s->c->memory->spaces[s->at], err);
 }
 
-static void begin_chunk(const struct dn_source *s, struct dn_chunk *chunk)
+static void begin_chunk(struct dn_source *s, struct dn_chunk *chunk)
 {
 	chunk->stage = s->stage;
 	chunk->pieces = chunk->pages = 0;
@@ -260,8 +213,8 @@ static void begin_chunk(const struct dn_source *s, struct dn_chunk *chunk)
 	}
 	chunk->object = &s->objects[s->at];
 	chunk->owner = chunk->object->message.id;
-	if (chunk->object->fd < 0 && s->c->memory && s->through < s->c->memory->count)
-		chunk->process = s->c->memory->spaces[s->through]->process;
+	if (chunk->object->fd < 0 && space_of(s))
+		chunk->process = space_of(s)->process;
 }
 
 /* Moves as much of the piece at hand as fits. */
@@ -277,6 +230,16 @@ static void fill_chunk(struct dn_source *s, struct dn_chunk *chunk)
 	s->rest_pages -= n;
 }
 
+/* An object that is read through mappings: one process in a chunk, and offsets in order. */
+static bool continues(struct dn_source *s, const struct dn_chunk *chunk)
+{
+	const struct dn_piece *last = &chunk->piece[chunk->pieces - 1];
+
+	if (!chunk->object || chunk->object->fd >= 0)
+		return true;
+	return chunk->process == space_of(s)->process && s->rest.addr >= last->addr + last->pages * DN_PAGE_SIZE;
+}
+
 int dn_source_next(struct dn_source *s, struct dn_chunk *chunk, struct dn_error *err)
 {
 	for (settle(s); s->at < places(s); next_place(s)) {
@@ -287,11 +250,9 @@ int dn_source_next(struct dn_source *s, struct dn_chunk *chunk, struct dn_error 
 				return r;
 			if (r == 0)
 				break;
-			/* An object that is read through mappings: one process in a chunk. */
 			if (!chunk->pieces)
 				begin_chunk(s, chunk);
-			else if (chunk->object && chunk->object->fd < 0 &&
-				 chunk->process != s->c->memory->spaces[s->through]->process)
+			else if (!continues(s, chunk))
 				return 1;
 			fill_chunk(s, chunk);
 		}

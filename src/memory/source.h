@@ -36,10 +36,9 @@ struct dn_source {
 	struct dn_run left; /* ... and what is left of the one before */
 	unsigned int left_class;
 	size_t map;	     /* the mapping that it may lie in */
-	struct dn_scan scan; /* spaces that were not planned; mappings of an object */
+	struct dn_scan scan; /* spaces that were not planned */
 	uint64_t offset;     /* in the object's file */
-	size_t through;	     /* objects that are read through mappings: index of the space */
-	unsigned char *seen; /* and a bit for each page that was met */
+	size_t view;	     /* objects that are read through mappings: of memory->views */
 	struct dn_object *objects;
 	size_t object_count;
 };

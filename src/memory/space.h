@@ -54,6 +54,13 @@ struct dn_space {
 	struct dn_runs guards;
 };
 
+/* What a mapping shows of an object that dunlin may not open. */
+struct dn_view {
+	size_t object, space;	/* indexes */
+	uint64_t start, offset; /* of the mapping, in its file */
+	struct dn_runs runs;	/* addresses in the space */
+};
+
 struct dn_memory {
 	struct dn_space **spaces; /* parents before children */
 	size_t count, cap;
@@ -61,6 +68,8 @@ struct dn_memory {
 	bool frames;	     /* of pages are shown */
 	uint64_t zero_frame; /* of the page of zeroes; 0: none */
 	uint64_t shared_pages;
+	struct dn_view *views; /* by object */
+	size_t view_count, view_cap;
 };
 
 static inline bool dn_map_private(const struct dn_map *m)

@@ -366,6 +366,9 @@ void dn_memory_capture_finish(struct dn_capture *c)
 		return;
 	for (size_t i = 0; i < m->count; i++)
 		free_space(m->spaces[i]);
+	for (size_t i = 0; i < m->view_count; i++)
+		dn_runs_finish(&m->views[i].runs);
+	free(m->views);
 	free(m->spaces);
 	free(m);
 	c->memory = NULL;

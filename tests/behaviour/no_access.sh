@@ -15,3 +15,9 @@ start sleep_plain
 chmod 0700 "$folder/images"
 checkpoint_fails 1 "permission"
 ends_well
+
+# What lies under a guard region in shared memory can be read by root alone.
+rm -rf "$folder/images" && mkdir -m 0777 "$folder/images"
+start mem_guard_shared
+checkpoint_fails 3 "guard region"
+ends_well

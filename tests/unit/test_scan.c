@@ -114,27 +114,6 @@ static void private_pages(void **state)
 	check_private(*state, true);
 }
 
-static void shared_pages(void **state)
-{
-	struct space *p = *state;
-	struct dn_error err = {};
-	struct dn_scan *scan = malloc(sizeof(*scan));
-	struct dn_run run;
-	size_t found = 0, expected = 0;
-
-	touch(p);
-	assert_int_equal(dn_scan_init_shared(scan, &p->s, p->maps[1].start, p->maps[1].end, &err), 0);
-	while (dn_scan_next(scan, &run, &err) == 1) {
-		assert_true(run.addr >= p->maps[1].start && run.addr + run.pages * DN_PAGE_SIZE <= p->maps[1].end);
-		found += run.pages;
-	}
-	for (size_t i = PAGES; i < 2 * PAGES; i++)
-		expected += wanted(i);
-	assert_int_equal(found, expected);
-	dn_scan_finish(scan);
-	free(scan);
-}
-
 static void skipping(void **state)
 {
 	struct space *p = *state;
@@ -194,7 +173,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(private_pages, setup, teardown),
-		cmocka_unit_test_setup_teardown(shared_pages, setup, teardown),
 		cmocka_unit_test_setup_teardown(skipping, setup, teardown),
 		cmocka_unit_test_setup_teardown(guard_regions, setup, teardown),
 	};
