@@ -422,11 +422,7 @@ int dn_files_open(struct dn_restore *r, struct dn_error *err)
 	for (size_t i = 0; i < o->object_count; i++)
 		close_if(&o->objects[i].maker);
 	n = make_post(o, err);
-	if (n == 0)
-		n = dn_locks_take(r, err);
-	if (n == 0 && r->options->rollback_files)
-		n = cut_back(o, err);
-	return n;
+	return n == 0 ? dn_locks_take(r, err) : n;
 }
 
 int dn_files_start(struct dn_restore *r, struct dn_error *err)
@@ -437,7 +433,8 @@ int dn_files_start(struct dn_restore *r, struct dn_error *err)
 	for (size_t i = 0; i < o->count && n == 0; i++)
 		if (o->files[i].driver->start)
 			n = o->files[i].driver->start(r, o->files[i].message, o->files[i].fd, err);
-	return n;
+	/* Last: a restart that fails must not have cost anybody's data. */
+	return n == 0 && r->options->rollback_files ? cut_back(o, err) : n;
 }
 
 int dn_files_descriptor(struct dn_restore *r, uint32_t file_id)

@@ -147,6 +147,16 @@ grep -qF "$FOLDER/plain" message || fail "no warning about the file that grew"
 passed=$((passed + 1))
 rm came_back
 
+# ---- a restart that fails cuts nothing: whoever is not root cannot choose process ids
+chmod a+r again && chmod -R a+rwX reading log plain mapped folder fifo cwd
+cp -p log aside
+setpriv --reuid=1000 --regid=1000 --clear-groups --inh-caps=-all "$DUNLIN" restart again --rollback-files \
+	> output 2> message && fail "an ordinary user's restart did not fail"
+grep -q "process ids" message || fail "the restart failed for another reason"
+cmp log aside || fail "a restart that failed has cut the log"
+passed=$((passed + 1))
+rm aside
+
 # ---- a second restart from the same image, cutting files back to what they were
 "$DUNLIN" restart again --rollback-files > output 2> message || fail "restart --rollback-files ended with $?"
 [ "$(cat log)" = "$(printf 'before\nafter\nafter\nafter')" ] || fail "log after rollback: $(cat log)"

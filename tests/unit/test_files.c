@@ -446,6 +446,9 @@ static void changed_files(void **state)
 	o.options.rollback_files = true;
 	open_again(&o);
 	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_size, 20);
+	assert_int_equal(dn_files_start(&o.restore, &error), 0);
+	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_size, 12);
 	let_go(&o);
 }
