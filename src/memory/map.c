@@ -231,8 +231,7 @@ static int map_kernel_pages(struct mapping *m, struct dn_error *err)
  * its parent: so it is done before children are cloned, who do not inherit it. */
 static int lock(struct mapping *m, const Dn__Vma *v, struct dn_error *err)
 {
-	/* Guard regions cannot be made in locked memory: protect.c does both. */
-	if (!(v->flags & DN_VMA_LOCKED) || v->n_guards)
+	if (!(v->flags & DN_VMA_LOCKED) || dn_vma_locked_late(v))
 		return 0;
 	return dn_lock_vma(m->calls, v, err);
 }

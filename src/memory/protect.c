@@ -90,7 +90,7 @@ static int protect_vma(struct dn_calls *calls, const Dn__Vma *v, struct dn_error
 				 DN_ARGS(v->guards[i], v->guards[i + 1] - v->guards[i], MADV_GUARD_INSTALL));
 	if (r >= 0)
 		r = advise(calls, v, err);
-	if (r >= 0 && v->n_guards && v->flags & DN_VMA_LOCKED)
+	if (r >= 0 && v->flags & DN_VMA_LOCKED && dn_vma_locked_late(v))
 		r = dn_lock_vma(calls, v, err);
 	return r;
 }

@@ -52,6 +52,13 @@ static inline int dn_vma_fill_prot(const Dn__Vma *v)
 	return (int)v->prot;
 }
 
+/* Guard regions cannot be made in locked memory.  And locking copies pages of a file that is mapped privately,
+ * while it is writable: not before the file has its content, nor while it is writable for filling only. */
+static inline bool dn_vma_locked_late(const Dn__Vma *v)
+{
+	return v->n_guards || v->kind == DN__VMA__KIND__FILE_PRIVATE;
+}
+
 /* ---- many system calls in a seed, batch after batch ---- */
 
 struct dn_calls {
