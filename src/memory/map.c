@@ -14,6 +14,8 @@
 #include "base/log.h"
 #include "memory/rebuild.h"
 
+#define LARGE_PIECE (1ull << 30)
+
 struct mapping {
 	struct dn_restore *r;
 	size_t i;
@@ -161,6 +163,51 @@ static uint64_t map_flags(const Dn__Vma *v)
 	return flags;
 }
 
+/* Counted as committed memory, and so large that one call for all of it could be refused (the kernel compares it
+ * with all memory that there is) where the program made it in several, which were merged. */
+static bool is_large(const Dn__Vma *v)
+{
+	return v->kind <= DN__VMA__KIND__FILE_PRIVATE && dn_vma_fill_prot(v) & PROT_WRITE &&
+	       !(v->flags & (DN_VMA_NORESERVE | DN_VMA_GROWSDOWN)) && v->end - v->start > LARGE_PIECE;
+}
+
+bool dn_vma_for_itself(const struct dn_restore *r, size_t i, const Dn__Vma *v)
+{
+	size_t count;
+	const struct dn_image_process *all = dn_image_processes(r->image, &count);
+	bool parent = false;
+
+	for (size_t k = i + 1; k < count && is_large(v); k++) {
+		if (r->memory->parent[k] != i)
+			continue;
+		parent = true;
+		for (size_t c = dn_rebuild_find(&all[k], v->start); c < all[k].vma_count; c++) {
+			const Dn__Vma *child = all[k].vmas[c];
+			if (child->start >= v->end)
+				break;
+			if (child->inherit && child->start < v->end && child->inherit_end > v->start)
+				return false;
+		}
+	}
+	return parent;
+}
+
+static int map_pieces(struct mapping *m, const Dn__Vma *v, int fd, struct dn_error *err)
+{
+	uint64_t piece = is_large(v) ? LARGE_PIECE : v->end - v->start;
+	int r = 0;
+
+	for (uint64_t at = v->start; at < v->end && r >= 0; at += piece)
+		r = dn_calls_add(m->calls, at, "map memory", err, SYS_mmap,
+				 DN_ARGS(at, DN_MIN(piece, v->end - at), (uint64_t)dn_vma_fill_prot(v), map_flags(v),
+					 (uint64_t)fd, v->offset + (at - v->start)));
+	/* Nor could it be copied for a child by one call; what no child has, none gets. */
+	if (r >= 0 && dn_vma_for_itself(m->r, m->i, v))
+		r = dn_calls_add(m->calls, v->start, "keep memory from children", err, SYS_madvise,
+				 DN_ARGS(v->start, v->end - v->start, MADV_DONTFORK));
+	return r;
+}
+
 static int map_new(struct mapping *m, const Dn__Vma *v, struct dn_error *err)
 {
 	int fd = -1;
@@ -171,9 +218,7 @@ static int map_new(struct mapping *m, const Dn__Vma *v, struct dn_error *err)
 			return dn_error_set(err, fd, "the file of the memory at 0x%lx of process %u is not open",
 					    v->start, m->p->process->pid);
 	}
-	int r = dn_calls_add(m->calls, v->start, "map memory", err, SYS_mmap,
-			     DN_ARGS(v->start, v->end - v->start, (uint64_t)dn_vma_fill_prot(v), map_flags(v),
-				     (uint64_t)fd, v->offset));
+	int r = map_pieces(m, v, fd, err);
 	/* Before there is any content: it decides on the size of the pages that take it. */
 	if (r >= 0 && v->flags & (DN_VMA_HUGEPAGE | DN_VMA_NOHUGEPAGE))
 		r = dn_calls_try(m->calls, v->start, "set the use of huge pages", err, SYS_madvise,

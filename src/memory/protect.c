@@ -127,6 +127,20 @@ static int set_mm(struct dn_restore *r, struct dn_calls *calls, const Dn__Mm *mm
 			    DN_ARGS(PR_SET_MM, PR_SET_MM_MAP, at, sizeof(map)));
 }
 
+/* They do not get it any more: all are there. */
+static int let_children_have(struct dn_restore *r, size_t i, struct dn_calls *calls, struct dn_error *err)
+{
+	size_t count;
+	const struct dn_image_process *p = &dn_image_processes(r->image, &count)[i];
+	int k = 0;
+
+	for (size_t v = 0; v < p->vma_count && k >= 0; v++)
+		if (dn_vma_for_itself(r, i, p->vmas[v]))
+			k = dn_calls_add(calls, p->vmas[v]->start, "let children have memory", err, SYS_madvise,
+					 DN_ARGS(p->vmas[v]->start, p->vmas[v]->end - p->vmas[v]->start, MADV_DOFORK));
+	return k;
+}
+
 static int set_lock_future(struct dn_calls *calls, const Dn__Mm *mm, struct dn_error *err)
 {
 	uint64_t flags = MCL_FUTURE | (mm->lock_future & 2 ? MCL_ONFAULT : 0);
@@ -141,11 +155,12 @@ int dn_memory_protect(struct dn_restore *r, size_t i, struct dn_error *err)
 	size_t count;
 	const struct dn_image_process *p = &dn_image_processes(r->image, &count)[i];
 	_cleanup_free_ struct dn_calls *calls = malloc(sizeof(*calls));
-	int k = 0;
+	int k;
 
 	if (!calls)
 		return dn_error_set(err, -ENOMEM, "cannot protect the memory of process %u", p->process->pid);
 	dn_calls_init(calls, r, i);
+	k = let_children_have(r, i, calls, err);
 	for (size_t v = 0; v < p->vma_count && k >= 0; v++)
 		k = protect_vma(calls, p->vmas[v], err);
 	if (k >= 0 && p->process->mm)

@@ -59,6 +59,9 @@ static inline bool dn_vma_locked_late(const Dn__Vma *v)
 	return v->n_guards || v->kind == DN__VMA__KIND__FILE_PRIVATE;
 }
 
+/* Is it marked not to be copied by fork until all processes exist? */
+bool dn_vma_for_itself(const struct dn_restore *r, size_t i, const Dn__Vma *v);
+
 /* ---- many system calls in a seed, batch after batch ---- */
 
 struct dn_calls {
