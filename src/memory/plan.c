@@ -11,7 +11,9 @@
  *	v(p) = h(p):          nothing is stored; i(p) = h(p)
  *	v(p) = 0, h(p) != 0:  the seed drops the page (ABSENT); i(p) = 0
  *	otherwise v(p) is stored: as COMMON if a descendant has it too, i(p) = v(p),
- *			      else as OWN, which is filled in after all clones, i(p) = h(p)
+ *			      else as OWN, which is filled in after all clones, i(p) = h(p); but if two of
+ *			      its children have another page in common (p has written to it since), that
+ *			      is stored as COMMON of p, and i(p) is that page
  *
  * So a grandchild can share a page with its grandparent that the process between them has changed.
  *
@@ -56,7 +58,8 @@ struct family {
 	size_t pages;
 	uint64_t *words;
 	bool *alive;
-	bool frames; /* are shown */
+	size_t *branch; /* for each descendant of a member, which child's */
+	bool frames;	/* are shown */
 	uint64_t zero_frame, shared_pages;
 	unsigned char *content; /* one page, to compare content */
 };
@@ -249,10 +252,52 @@ static bool needed(const struct family *f, const struct member *m, size_t page)
 	return false;
 }
 
+#define LENDERS_MAX 4 /* so many different pages of descendants are tried */
+
+/* A descendant with a page that another has as well, through another child; NULL: there is none. */
+static const struct member *find_lender(struct family *f, const struct member *m, size_t page)
+{
+	size_t index = (size_t)(m - f->members), tried = 0;
+
+	f->alive[index] = true;
+	for (size_t i = index + 1; i <= m->last; i++) {
+		const struct member *d = &f->members[i];
+		size_t parent = (size_t)(d->parent - f->members);
+		f->alive[i] = parent >= index && f->alive[parent] && d->inherits[page] && d->id[page];
+		f->branch[i] = parent == index ? i : f->branch[parent];
+	}
+	for (size_t i = index + 1; i <= m->last && tried < LENDERS_MAX; i++) {
+		uint64_t id = f->members[i].id[page];
+		if (!f->alive[i] || id & (ID_EXCLUSIVE | ID_UNIQUE))
+			continue;
+		for (size_t k = i + 1; k <= m->last; k++)
+			if (f->alive[k] && f->branch[k] != f->branch[i] && f->members[k].id[page] == id)
+				return &f->members[i];
+		tried++;
+	}
+	return NULL;
+}
+
+static int lend(struct dn_space *s, size_t from, uint64_t addr, unsigned int class)
+{
+	size_t i = 0;
+
+	while (i < s->loan_count && s->loans[i].from != from)
+		i++;
+	if (i == s->loan_count) {
+		if (dn_grow(&s->loans, &s->loan_cap, i, sizeof(*s->loans)) < 0)
+			return -ENOMEM;
+		s->loans[s->loan_count++] = (struct dn_loan){ .from = from };
+	}
+	return dn_runs_add(&s->loans[i].runs, addr, 1, class);
+}
+
 static int decide_page(struct family *f, struct member *m, size_t page, bool exact)
 {
 	uint64_t v = m->id[page], h = m->inherits[page] ? m->parent->seen[page] : 0;
 	uint64_t addr = f->start + page * DN_PAGE_SIZE;
+	const struct member *lender = NULL;
+	int r = 0;
 
 	m->seen[page] = h;
 	if (v == h) {
@@ -267,8 +312,15 @@ static int decide_page(struct family *f, struct member *m, size_t page, bool exa
 	if (needed(f, m, page)) {
 		class |= DN_RUN_COMMON;
 		m->seen[page] = v;
+	} else if (m->last > (size_t)(m - f->members)) {
+		lender = find_lender(f, m, page);
 	}
-	return dn_runs_add(&m->space->runs, addr, 1, class);
+	if (lender && lender->id[page] != h) {
+		r = lend(m->space, lender->space->index, addr, (class & DN_RUN_EXACT) | DN_RUN_FORKED | DN_RUN_COMMON);
+		class |= DN_RUN_EXACT;
+		m->seen[page] = lender->id[page];
+	}
+	return r < 0 ? r : dn_runs_add(&m->space->runs, addr, 1, class);
 }
 
 static int decide(struct family *f, struct member *m, struct dn_error *err)
@@ -376,8 +428,10 @@ static int plan_family(struct family *f, struct dn_error *err)
 	f->start = 0;
 	f->words = calloc(pages, sizeof(*f->words));
 	f->alive = calloc(f->count, sizeof(*f->alive));
+	f->branch = calloc(f->count, sizeof(*f->branch));
 	f->content = malloc(DN_PAGE_SIZE);
-	int r = f->words && f->alive && f->content ? 0 : dn_error_set(err, -ENOMEM, "cannot compare pages");
+	int r = f->words && f->alive && f->branch && f->content ? 0
+								: dn_error_set(err, -ENOMEM, "cannot compare pages");
 	for (size_t i = 0; i < f->count && r >= 0; i++)
 		r = start_member(f, &f->members[i], err);
 	/* Windows start at what is next at or after "the end of the last one". */
@@ -397,6 +451,7 @@ static void finish_family(struct family *f)
 	free(f->members);
 	free(f->words);
 	free(f->alive);
+	free(f->branch);
 	free(f->content);
 }
 

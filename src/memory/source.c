@@ -40,13 +40,22 @@ static void put_piece(struct dn_source *s, const struct dn_map *m, const struct 
 
 /* ---- planned spaces ---- */
 
-static int next_planned(struct dn_source *s, const struct dn_space *space)
+/* Where the pages of a planned space are to be read. */
+static const struct dn_space *lender(const struct dn_source *s, const struct dn_space *space)
 {
+	return s->loan ? s->c->memory->spaces[space->loans[s->loan - 1].from] : space;
+}
+
+static int next_planned(struct dn_source *s, const struct dn_space *borrower)
+{
+	const struct dn_space *space = lender(s, borrower);
+	const struct dn_runs *runs = s->loan ? &borrower->loans[s->loan - 1].runs : &borrower->runs;
+
 	for (;;) {
 		while (!s->left.pages) {
-			if (s->run == space->runs.count)
+			if (s->run == runs->count)
 				return 0;
-			s->left_class = dn_runs_get(&space->runs, s->run++, &s->left);
+			s->left_class = dn_runs_get(runs, s->run++, &s->left);
 			if (!(s->left_class & DN_RUN_COMMON) == (s->stage == DN_PAGES_COMMON))
 				s->left.pages = 0;
 		}
@@ -185,7 +194,9 @@ static void settle(struct dn_source *s)
 static void next_place(struct dn_source *s)
 {
 	dn_source_finish(s);
-	s->at++;
+	bool more = s->stage == DN_PAGES_COMMON && s->loan < s->c->memory->spaces[s->at]->loan_count;
+	s->loan = more ? s->loan + 1 : 0;
+	s->at += !more;
 	s->started = false;
 	s->run = s->map = 0;
 	s->left = (struct dn_run){};
@@ -207,8 +218,9 @@ static void begin_chunk(struct dn_source *s, struct dn_chunk *chunk)
 	chunk->object = NULL;
 	chunk->process = NULL;
 	if (s->stage != DN_PAGES_OBJECT) {
-		chunk->process = s->c->memory->spaces[s->at]->process;
-		chunk->owner = (uint32_t)chunk->process->pid;
+		const struct dn_space *space = s->c->memory->spaces[s->at];
+		chunk->process = lender(s, space)->process;
+		chunk->owner = (uint32_t)space->process->pid;
 		return;
 	}
 	chunk->object = &s->objects[s->at];

@@ -32,6 +32,7 @@ struct dn_source {
 	bool started;	      /* at work on it indeed */
 	struct dn_piece rest; /* what the last chunk had no room for; pages 0: nothing */
 	uint64_t rest_pages;
+	size_t loan;	    /* planned spaces: of what it lends; 0: its own */
 	size_t run;	    /* planned spaces: the next run ... */
 	struct dn_run left; /* ... and what is left of the one before */
 	unsigned int left_class;

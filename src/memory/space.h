@@ -34,6 +34,13 @@ struct dn_map {
 	bool forked; /* some of its own pages may be shared with others, copy on write */
 };
 
+/* Pages that several children of a process have from it, but no longer itself: stored as COMMON pages of the
+ * process, and read from one of those. */
+struct dn_loan {
+	size_t from; /* index of the space */
+	struct dn_runs runs;
+};
+
 /* One process's address space. */
 struct dn_space {
 	struct dn_process *process;
@@ -50,6 +57,8 @@ struct dn_space {
 	bool locks_future, locks_on_fault; /* mlockall(MCL_FUTURE), with MCL_ONFAULT */
 	bool planned; /* runs says what to do with them; else all are its own, found while writing */
 	struct dn_runs runs;
+	struct dn_loan *loans;
+	size_t loan_count, loan_cap;
 	struct dn_runs absent;
 	struct dn_runs guards;
 };

@@ -352,6 +352,9 @@ static void free_space(struct dn_space *s)
 	free(s->maps);
 	free(s->names);
 	free(s->policies);
+	for (size_t i = 0; i < s->loan_count; i++)
+		dn_runs_finish(&s->loans[i].runs);
+	free(s->loans);
 	dn_runs_finish(&s->runs);
 	dn_runs_finish(&s->absent);
 	dn_runs_finish(&s->guards);
