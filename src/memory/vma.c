@@ -143,7 +143,7 @@ static int take_file(struct reading *r, const struct dn_smaps_entry *e, struct d
 	m->dev = e->dev;
 	m->ino = e->ino;
 	return dn_files_capture_mapping(r->c, r->space->process, e->start, e->end, e->dev, e->ino, name,
-					writable ? O_RDWR : O_RDONLY, e->prot & PROT_EXEC, &m->file, err);
+					writable ? O_RDWR : O_RDONLY, e->prot & PROT_EXEC, !e->shared, &m->file, err);
 }
 
 static int classify(struct reading *r, const struct dn_smaps_entry *e, struct dn_map *m, struct dn_error *err)

@@ -209,8 +209,8 @@ static int refuse_mapping(const struct dn_description *d, const struct mapping *
 }
 
 int dn_files_capture_mapping(struct dn_capture *c, struct dn_process *p, uint64_t start, uint64_t end, dev_t dev,
-			     ino_t ino, const char *map_name, int access, bool executable, uint32_t *ret_file,
-			     struct dn_error *err)
+			     ino_t ino, const char *map_name, int access, bool executable, bool private,
+			     uint32_t *ret_file, struct dn_error *err)
 {
 	struct mapping m = { .process = p, .start = start, .end = end, .dev = dev, .ino = ino, .access = access };
 	struct dn_file_table *t = NULL;
@@ -242,8 +242,10 @@ int dn_files_capture_mapping(struct dn_capture *c, struct dn_process *p, uint64_
 	if (r < 0)
 		return r;
 	Dn__File *file = t->descriptions[index].file;
-	if (executable && file->path && !file->path->object)
-		file->path->content_matters = true;
+	if (file->path && !file->path->object) {
+		file->path->content_matters = file->path->content_matters || executable;
+		file->path->mapped = file->path->mapped || private;
+	}
 	*ret_file = file->id;
 	return 0;
 }

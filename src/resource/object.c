@@ -166,24 +166,31 @@ static int create_shared(const Dn__Object *m, struct dn_error *err)
 	return fd >= 0 ? fd : create_memfd(m, err);
 }
 
+/* What the image says of the path that led to an object; NULL: nothing. */
+static const Dn__PathFile *path_of(struct dn_restore *r, const Dn__Object *m)
+{
+	size_t count;
+	Dn__File **files = dn_image_files(r->image, &count);
+
+	for (size_t i = 0; i < count; i++)
+		if (files[i]->path && files[i]->path->object == m->id && files[i]->path->ino)
+			return files[i]->path;
+	return NULL;
+}
+
 /* The deleted file of an object may be alive still: an outside process has it, or it has other links.
  * An O_PATH descriptor of it, or -1. */
-static int find_alive(struct dn_restore *r, const Dn__Object *m)
+static int find_alive(const Dn__PathFile *path)
 {
 	struct {
 		struct file_handle handle;
 		unsigned char room[MAX_HANDLE_SZ];
 	} h;
 	char folder[PATH_MAX];
-	const Dn__PathFile *path = NULL;
-	size_t count;
 	struct stat st;
 
-	Dn__File **files = dn_image_files(r->image, &count);
-	for (size_t i = 0; i < count && !path; i++)
-		if (files[i]->path && files[i]->path->object == m->id && files[i]->path->handle.len)
-			path = files[i]->path;
-	if (!path || path->handle.len > MAX_HANDLE_SZ || strlen(path->path) >= sizeof(folder) || path->path[0] != '/')
+	if (!path || !path->handle.len || path->handle.len > MAX_HANDLE_SZ || strlen(path->path) >= sizeof(folder) ||
+	    path->path[0] != '/')
 		return -1;
 	strcpy(folder, path->path);
 	_cleanup_fd_ int at = -1;
@@ -274,6 +281,7 @@ static int create_ghost(const Dn__Object *m, struct dn_error *err)
 static int create_object(struct dn_restore *r, struct dn_open_object *o, struct dn_error *err)
 {
 	const Dn__Object *m = o->message;
+	const Dn__PathFile *path;
 	_cleanup_fd_ int fd = -1;
 	struct stat st;
 
@@ -283,10 +291,16 @@ static int create_object(struct dn_restore *r, struct dn_open_object *o, struct 
 	case DN__OBJECT__KIND__MEMFD: fd = create_memfd(m, err); break;
 	case DN__OBJECT__KIND__SHARED: fd = create_shared(m, err); break;
 	case DN__OBJECT__KIND__GHOST:
-		o->fd = find_alive(r, m);
+		path = path_of(r, m);
+		o->fd = find_alive(path);
 		o->alive = o->fd >= 0;
 		if (!o->alive)
 			fd = create_ghost(m, err);
+		if (!o->alive && path && path->linked)
+			dn_warn("%s was deleted and had other names, which cannot be found from here: the program goes "
+				"on "
+				"with a file of its own",
+				m->name);
 		break;
 	default: return dn_error_say(err, -EINVAL, "object %u of the image is of kind %d", m->id, m->kind);
 	}

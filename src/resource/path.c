@@ -201,6 +201,7 @@ int dn_path_capture(struct dn_capture *c, const struct dn_file_probe *probe, Dn_
 	m->size = (uint64_t)probe->st.st_size;
 	m->rdev = probe->st.st_rdev;
 	m->mtime_ns = (int64_t)probe->st.st_mtim.tv_sec * 1000000000 + probe->st.st_mtim.tv_nsec;
+	m->linked = !path && probe->st.st_nlink > 0;
 	if (!path)
 		r = capture_deleted(c, probe, was, m, err);
 	if (r < 0) {
@@ -234,24 +235,31 @@ static bool opened_for_writing(const Dn__File *file)
 	return !(file->flags & O_PATH) && (access == O_WRONLY || access == O_RDWR);
 }
 
-/* It is longer: remembered for --rollback-files, said once. */
-static int note_growth(struct dn_restore *r, const Dn__File *file, const Dn__PathFile *path, const struct stat *st,
-		       struct dn_error *err)
-{
-	struct dn_open_files *o = r->files;
-	uint32_t *warned = dn_idmap_at(&o->map, DN_OPEN_WARNED, st->st_dev, st->st_ino);
+enum { WARNED_GROWTH = 1, WARNED_CHANGE = 2 };
 
-	if (!warned)
-		return dn_error_set(err, -ENOMEM, "cannot list the files of the image");
-	if (!*warned && r->options->rollback_files)
+/* True the first time. */
+static bool warn_now(struct dn_restore *r, const struct stat *st, uint32_t of)
+{
+	uint32_t *warned = dn_idmap_at(&r->files->map, DN_OPEN_WARNED, st->st_dev, st->st_ino);
+	bool now = warned && !(*warned & of);
+
+	if (warned)
+		*warned |= of;
+	return now;
+}
+
+/* It is longer: remembered for --rollback-files, said once. */
+static void note_growth(struct dn_restore *r, const Dn__File *file, const Dn__PathFile *path, const struct stat *st)
+{
+	bool now = warn_now(r, st, WARNED_GROWTH);
+
+	if (now && r->options->rollback_files)
 		dn_warn("%s grew from %llu to %llu bytes since the checkpoint; it is cut back", path->path,
 			(unsigned long long)path->size, (unsigned long long)st->st_size);
-	else if (!*warned)
+	else if (now)
 		dn_warn("%s grew from %llu to %llu bytes since the checkpoint; --rollback-files would cut it back",
 			path->path, (unsigned long long)path->size, (unsigned long long)st->st_size);
-	*warned = 1;
-	dn_open_file(o, file->id)->grown = true;
-	return 0;
+	dn_open_file(r->files, file->id)->grown = true;
 }
 
 int dn_path_check(struct dn_restore *r, const Dn__File *file, const Dn__PathFile *path, struct dn_error *err)
@@ -281,11 +289,16 @@ int dn_path_check(struct dn_restore *r, const Dn__File *file, const Dn__PathFile
 		return dn_error_say(err, -ESTALE, "%s had %llu bytes at the checkpoint and has only %llu now",
 				    path->path, (unsigned long long)path->size, (unsigned long long)st.st_size);
 	int64_t mtime_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
-	if (path->content_matters && ((uint64_t)st.st_size != path->size || mtime_ns != path->mtime_ns))
+	bool changed = (uint64_t)st.st_size != path->size || mtime_ns != path->mtime_ns;
+	if (path->content_matters && changed)
 		return dn_error_say(err, -ESTALE, "%s, which the program executes, was changed since the checkpoint",
 				    path->path);
+	if (path->mapped && changed && warn_now(r, &st, WARNED_CHANGE))
+		dn_warn("%s, which the program has mapped, was changed since the checkpoint: the program will see "
+			"parts of it as they are now",
+			path->path);
 	if ((uint64_t)st.st_size > path->size && opened_for_writing(file))
-		return note_growth(r, file, path, &st, err);
+		note_growth(r, file, path, &st);
 	return 0;
 }
 

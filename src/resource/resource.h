@@ -69,10 +69,10 @@ const struct dn_file_driver *dn_file_driver_named(const char *name); /* NULL if 
 int dn_files_capture(struct dn_capture *c, struct dn_process *p, Dn__Process *message, struct dn_error *err);
 /* The file behind a mapping; access is O_RDONLY or O_RDWR (shared mapping that may become writable).
  * map_name is the path field of /proc/PID/maps.  executable: its content must not have changed at
- * restart.  Equal files are captured once. */
+ * restart; private: should not have.  Equal files are captured once. */
 int dn_files_capture_mapping(struct dn_capture *c, struct dn_process *p, uint64_t start, uint64_t end, dev_t dev,
-			     ino_t ino, const char *map_name, int access, bool executable, uint32_t *ret_file,
-			     struct dn_error *err);
+			     ino_t ino, const char *map_name, int access, bool executable, bool private,
+			     uint32_t *ret_file, struct dn_error *err);
 /* /proc/PID/{exe,cwd,root}; which is that name. */
 int dn_files_capture_link(struct dn_capture *c, struct dn_process *p, const char *which, uint32_t *ret_file,
 			  struct dn_error *err);

@@ -58,7 +58,10 @@ int main(void)
 	int folder = open("folder", O_RDONLY | O_DIRECTORY), fifo = open("fifo", O_RDWR);
 	int mapped = open("mapped", O_RDWR), i;
 	char *memory = mmap(NULL, 8192, PROT_READ, MAP_SHARED, mapped, 0);
+	char *private = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, open("private", O_RDONLY | O_CLOEXEC), 0);
 
+	if (open("linked", O_RDWR) < 0 || private == MAP_FAILED || link("linked", "folder/other") < 0 || unlink("linked") < 0)
+		return 1;
 	if (reading < 0 || log < 0 || plain < 0 || folder < 0 || fifo < 0 || memory == MAP_FAILED)
 		return 1;
 	close(mapped);
@@ -83,6 +86,8 @@ head -c 8192 /dev/zero | tr '\0' m > mapped
 echo "input that is read" > reading
 echo before > log
 echo "plain text" > plain
+echo "mapped privately" > private
+echo "has another name" > linked
 
 setsid ./holder < /dev/null > /dev/null 2>&1 &
 pid=$!
@@ -170,5 +175,14 @@ echo "more to read" >> reading
 "$DUNLIN" restart again --rollback-files > output 2> message || fail "restart with a grown input ended with $?"
 grep -qF "$FOLDER/reading" message && fail "a warning about a file that is only read"
 [ "$(cat reading)" = "$(printf 'input that is read\nmore to read')" ] || fail "an input was cut back"
+
+# ---- what is mapped privately, and another name of a deleted file
+grep -qE "has mapped|other names" message && fail "a warning about files that are as they were"
+echo "changed" >> private
+rm folder/other
+"$DUNLIN" restart again --rollback-files > output 2> message || fail "restart with a changed mapping ended with $?"
+grep -qF "$FOLDER/private, which the program has mapped, was changed" message || fail "no warning about a changed mapping"
+grep -qF "$FOLDER/linked was deleted and had other names" message || fail "no warning about other names"
+passed=$((passed + 1))
 cmp image original || fail "the image was changed"
 echo "$passed cases"
