@@ -83,24 +83,6 @@ static int check_children_namespaces(pid_t pid, const ino_t *own, struct dn_erro
 	return 0;
 }
 
-static int check_namespaces(pid_t pid, bool is_root, struct dn_error *err)
-{
-	static __thread ino_t own[DN_ARRAY_LEN(namespaces)]; /* asked for once in a capture */
-	ino_t its[DN_ARRAY_LEN(namespaces)];
-
-	int r = is_root ? read_namespaces(getpid(), own, err) : 0;
-	if (r == 0)
-		r = read_namespaces(pid, its, err);
-	for (size_t i = 0; r == 0 && i < DN_ARRAY_LEN(namespaces); i++)
-		if (own[i] && own[i] != its[i])
-			return dn_error_refuse(
-				err,
-				"process %d lives in another %s namespace than dunlin: run dunlin inside "
-				"it (nsenter --target %d --all dunlin checkpoint ...)",
-				pid, namespaces[i], pid);
-	return r < 0 ? r : check_children_namespaces(pid, its, err);
-}
-
 /* Waits for one that is ending (it has no memory any more) to have ended; refuses threads of the kernel. */
 static int await_end(pid_t pid, struct dn_text *status, struct dn_error *err)
 {
@@ -149,6 +131,28 @@ static int check_status(struct dn_process *p, struct dn_error *err)
 	if (features && strcspn(features, "\n") >= 5 && memmem(features, strcspn(features, "\n"), "shstk", 5))
 		return dn_error_refuse(err, "process %d has a shadow stack, which cannot be captured yet", p->pid);
 	return 0;
+}
+
+/* One that has no namespaces (any more) has begun to end since its status was read, and is waited for. */
+static int check_namespaces(struct dn_process *p, bool is_root, struct dn_error *err)
+{
+	static __thread ino_t own[DN_ARRAY_LEN(namespaces)]; /* asked for once in a capture */
+	ino_t its[DN_ARRAY_LEN(namespaces)];
+
+	int r = is_root ? read_namespaces(getpid(), own, err) : 0;
+	if (r == 0)
+		r = read_namespaces(p->pid, its, err);
+	for (size_t i = 0; r == 0 && i < DN_ARRAY_LEN(namespaces); i++) {
+		if (own[i] && !its[i])
+			return check_status(p, err);
+		if (own[i] != its[i])
+			return dn_error_refuse(
+				err,
+				"process %d lives in another %s namespace than dunlin: run dunlin inside "
+				"it (nsenter --target %d --all dunlin checkpoint ...)",
+				p->pid, namespaces[i], p->pid);
+	}
+	return r < 0 ? r : check_children_namespaces(p->pid, its, err);
 }
 
 /* Things that threads share but separate processes hardly ever do.  (CLONE_SIGHAND needs CLONE_VM.) */
@@ -226,7 +230,7 @@ static int meet(struct dn_capture *c, pid_t pid, struct dn_process *parent, pid_
 	p->ppid = parent ? parent->pid : 0;
 	r = check_status(p, err);
 	if (r == 0 && !p->zombie) {
-		r = check_namespaces(pid, !parent, err);
+		r = check_namespaces(p, !parent, err);
 		/* Who is ending has none any more. */
 		if (r < 0 && parent && check_status(p, NULL) == 0 && p->zombie)
 			r = 0;
