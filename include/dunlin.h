@@ -80,7 +80,8 @@ struct dn_restart_options {
 	}
 
 /* Brings the tree in image back ("-": standard input) as a child of the caller and lets it run;
- * *ret_pid is its root.  On failure nothing is left behind. */
+ * *ret_pid is its root.  On failure nothing is left behind.  Without detach, and if the caller is in the
+ * foreground of its terminal and not in a pipeline, the program is afterwards (tcsetpgrp), as with a shell. */
 int dn_restart(const char *image, const struct dn_restart_options *options, pid_t *ret_pid, struct dn_error *err);
 
 /* Reads every byte of an image and checks it; starts nothing. */

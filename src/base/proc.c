@@ -100,6 +100,7 @@ int dn_stat_parse(const char *text, struct dn_stat *ret)
 			case 5: s.pgrp = (pid_t)v; break;
 			case 6: s.sid = (pid_t)v; break;
 			case 7: s.tty_nr = (int)v; break;
+			case 8: s.tpgid = (pid_t)v; break;
 			case 9: s.flags = (unsigned int)v; break;
 			case 20: s.num_threads = (unsigned int)v; break;
 			case 22: s.start_time = v; break;

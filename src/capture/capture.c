@@ -114,6 +114,19 @@ static bool lives_outside(struct dn_capture *c, pid_t leader, bool session)
 	return session ? st.sid == leader : st.pgrp == leader;
 }
 
+/* The process group in the foreground of the root's terminal, if it is one of the tree. */
+static uint32_t foreground_group(struct dn_capture *c, pid_t group)
+{
+	if (group <= 0 || lives_outside(c, group, false))
+		return 0;
+	for (size_t i = 0; i < c->process_count; i++) {
+		struct dn_stat st;
+		if (dn_stat_read(c->processes[i]->pid, 0, &st, NULL) == 0 && st.pgrp == group)
+			return (uint32_t)group;
+	}
+	return 0;
+}
+
 static int capture_zombie(pid_t pid, const struct dn_stat *st, Dn__Process *m, struct dn_error *err)
 {
 	_cleanup_text_ struct dn_text t = {};
@@ -143,6 +156,8 @@ static int capture_frame(struct dn_capture *c, struct dn_process *p, Dn__Process
 	m->pgid_outside = lives_outside(c, st.pgrp, false);
 	m->sid_outside = lives_outside(c, st.sid, true);
 	m->exit_signal = (uint32_t)st.exit_signal;
+	if (!p->parent)
+		m->foreground = foreground_group(c, st.tpgid);
 	m->state = p->zombie	    ? DN__PROCESS__STATE__ZOMBIE
 		   : p->stop_signal ? DN__PROCESS__STATE__STOPPED
 				    : DN__PROCESS__STATE__RUNNING;

@@ -15,6 +15,7 @@
 #pragma once
 
 #include <argp.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -52,6 +53,20 @@ void dn_cli_progress(const char *phase, uint64_t done, uint64_t total, void *arg
 int dn_cli_open_stats(struct dn_cli *cli, struct dn_error *err);
 /* Writes what happened to it as JSON.  It has happened: what fails is a warning. */
 void dn_cli_write_stats(struct dn_cli *cli, const char *operation, const struct dn_stats *stats);
+
+/* dunlin beside the program that it restarted. */
+struct dn_company {
+	sigset_t signals; /* that are passed on */
+	pid_t pid;	  /* the root */
+	int tty;	  /* -1: none */
+	pid_t front;	  /* the program's process group that is to be in the foreground */
+	bool given;	  /* the terminal is the program's; at first: it can be given */
+};
+
+/* Before the restart: blocks all signals, for the program. */
+void dn_company_init(struct dn_company *c);
+/* Until the program's end, which becomes dunlin's. */
+void dn_company_keep(struct dn_company *c, pid_t pid) __attribute__((noreturn));
 
 /* Removes the bar, says what went wrong if r < 0 (with --json on standard output as well) and
  * returns the exit status for it. */

@@ -1,12 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* cmd_restart.c - dunlin restart: a program out of a file, in the foreground or on its own */
-#include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "base/json.h"
 #include "base/util.h"
@@ -56,59 +51,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return 0;
 }
 
-/* A terminal sends its signals to the whole foreground group: then the program has them already. */
-static bool has_it_already(const siginfo_t *info, pid_t pid)
-{
-	return info->si_code == SI_KERNEL && getpgid(pid) == getpgrp();
-}
-
-/* Ends as the program ended. */
-static int __attribute__((noreturn)) end_like(int status)
-{
-	if (WIFEXITED(status))
-		exit(WEXITSTATUS(status));
-	const struct rlimit no_core = {};
-	sigset_t one;
-	setrlimit(RLIMIT_CORE, &no_core);
-	signal(WTERMSIG(status), SIG_DFL);
-	sigemptyset(&one);
-	sigaddset(&one, WTERMSIG(status));
-	raise(WTERMSIG(status));
-	sigprocmask(SIG_UNBLOCK, &one, NULL);
-	exit(128 + WTERMSIG(status));
-}
-
-/* Stops when the program stops, goes on when it is told to go on. */
-static void stop_like(pid_t pid, int sig)
-{
-	sigset_t cont;
-
-	kill(getpid(), sig == SIGTSTP || sig == SIGTTIN || sig == SIGTTOU ? SIGSTOP : sig);
-	sigemptyset(&cont);
-	sigaddset(&cont, SIGCONT);
-	sigtimedwait(&cont, NULL, &(struct timespec){});
-	kill(pid, SIGCONT);
-}
-
-static void __attribute__((noreturn)) accompany(pid_t pid, const sigset_t *signals)
-{
-	for (;;) {
-		siginfo_t info;
-		int status;
-		pid_t w = waitpid(pid, &status, WNOHANG | WUNTRACED);
-		if (w == pid && WIFSTOPPED(status))
-			stop_like(pid, WSTOPSIG(status));
-		else if (w == pid)
-			end_like(status);
-		else if (w < 0 && errno == ECHILD)
-			exit(1);
-		if (sigwaitinfo(signals, &info) < 0 || info.si_signo == SIGCHLD)
-			continue;
-		if (!has_it_already(&info, pid))
-			kill(pid, info.si_signo);
-	}
-}
-
 static void print_result(const struct arguments *a, const struct dn_stats *s, pid_t pid)
 {
 	if (a->cli.json) {
@@ -143,7 +85,7 @@ int dn_cmd_restart(int argc, char **argv)
 	struct arguments a = { .options = DN_RESTART_OPTIONS_INIT };
 	struct dn_stats stats = {};
 	struct dn_error err = {};
-	sigset_t signals;
+	struct dn_company company;
 	pid_t pid = 0;
 
 	dn_cli_parse(&a.cli, &argp, argc, argv);
@@ -151,16 +93,8 @@ int dn_cmd_restart(int argc, char **argv)
 	a.options.progress = dn_cli_progress;
 	a.options.progress_arg = &a.cli;
 	signal(SIGCHLD, SIG_DFL); /* whoever started dunlin may have ignored it */
-	/* From here on they are the program's: what comes while it is built is passed on afterwards. */
-	sigfillset(&signals);
-	sigdelset(&signals, SIGSEGV);
-	sigdelset(&signals, SIGBUS);
-	sigdelset(&signals, SIGILL);
-	sigdelset(&signals, SIGFPE);
-	sigdelset(&signals, SIGABRT);
-	sigdelset(&signals, SIGTSTP);
 	if (!a.options.detach)
-		sigprocmask(SIG_BLOCK, &signals, NULL);
+		dn_company_init(&company);
 	int r = dn_cli_open_stats(&a.cli, &err);
 	if (r == 0)
 		r = dn_restart(a.image, &a.options, &pid, &err);
@@ -169,6 +103,6 @@ int dn_cmd_restart(int argc, char **argv)
 	if (r == 0)
 		print_result(&a, &stats, pid);
 	if (r == 0 && !a.options.detach)
-		accompany(pid, &signals);
+		dn_company_keep(&company, pid);
 	return dn_cli_end(&a.cli, r, &err);
 }

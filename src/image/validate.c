@@ -333,6 +333,14 @@ static int check_limits(const Dn__Process *p, struct dn_error *err)
 	return 0;
 }
 
+static bool has_group(const struct dn_image *image, uint32_t group)
+{
+	for (size_t i = 0; i < image->process_count; i++)
+		if (image->processes[i].process->pgid == group && !image->processes[i].process->pgid_outside)
+			return true;
+	return false;
+}
+
 /* The place in the tree: ids, parent before child, one root. */
 static int check_place(const struct dn_image *image, size_t index, struct dn_error *err)
 {
@@ -342,6 +350,8 @@ static int check_place(const struct dn_image *image, size_t index, struct dn_err
 		return BAD("a process has the pid %u", p->pid);
 	if (p->pgid > DN_PID_MAX || p->sid > DN_PID_MAX)
 		return BAD("process %u has the group %u and the session %u", p->pid, p->pgid, p->sid);
+	if (index == 0 && p->foreground && !has_group(image, p->foreground))
+		return BAD("the terminal belongs to the process group %u, which no process is in", p->foreground);
 	if (index == 0)
 		return p->ppid == 0 ? 0 : BAD("the first process, %u, is not the root", p->pid);
 	const struct dn_image_process *parent = dn_contents_process(image, p->ppid);

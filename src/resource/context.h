@@ -41,6 +41,7 @@ struct dn_restore {
 	struct dn_memory_restore *memory; /* memory/memory.h; NULL until dn_memory_check */
 	struct dn_arena *arena;		  /* shared by dunlin and all seeds */
 	uint64_t arena_start, arena_end;  /* the hole where every seed has dunlin's arena */
+	bool terminal_given;		  /* it is in the foreground of dunlin's terminal */
 	bool has_standard[3];		  /* were 0, 1 and 2 open when the restart began? */
 	int standard[3];		  /* restart's own 0, 1, 2, moved out of the way; -1: closed */
 };

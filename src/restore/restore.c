@@ -23,6 +23,7 @@
 #include "resource/context.h"
 #include "restore/family.h"
 #include "restore/seed.h"
+#include "restore/terminal.h"
 #include "tracee/arena.h"
 #include "tracee/control.h"
 #include "tracee/guard.h"
@@ -270,8 +271,10 @@ static int run(struct dn_restore *r, const char *path, struct dn_stats *s, struc
 	uint64_t t3 = dn_now_ns();
 	if (k == 0)
 		k = finish(r, err);
-	if (k == 0)
+	if (k == 0) {
+		dn_terminal_give(r);
 		k = let_go(r, err);
+	}
 	uint64_t t4 = dn_now_ns();
 	s->check_ns = t1 - t0;
 	s->create_ns = t2 - t1;
@@ -300,10 +303,12 @@ int dn_restart(const char *path, const struct dn_restart_options *given, pid_t *
 	for (int i = 0; i < 3; i++)
 		r.has_standard[i] = fcntl(i, F_GETFD) >= 0;
 	int k = run(&r, path, options.stats, err);
-	if (k < 0)
+	if (k < 0) {
 		dn_seeds_kill(r.seeds, r.seed_count);
-	else
+		dn_terminal_take_back(&r);
+	} else {
 		*ret_pid = r.seeds[0]->pid;
+	}
 	dn_task_restore_finish(&r);
 	dn_memory_restore_finish(&r);
 	dn_files_restore_finish(&r);

@@ -69,6 +69,7 @@ static void test_stat(void **state)
 	assert_int_equal(s.pgrp, 810);
 	assert_int_equal(s.sid, 809);
 	assert_int_equal(s.tty_nr, 34816);
+	assert_int_equal(s.tpgid, 811);
 	assert_int_equal(s.num_threads, 3);
 	assert_int_equal(s.start_time, 123456);
 	assert_int_equal(s.start_code, 94000);

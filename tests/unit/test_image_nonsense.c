@@ -57,6 +57,7 @@ static char long_text[5000];
 	X(mm_exe, "executable", s->mm.exe_file = 0)                                                                    \
 	X(mm_auxv, "auxiliary", s->mm.auxv = ((ProtobufCBinaryData){ sizeof(long_text), (uint8_t *)long_text }))       \
 	X(process_pid, "pid 0", s->process[1].pid = 0; s->threads[1].pid = 0; s->vmas[2].pid = 0)                      \
+	X(process_foreground, "which no process is in", s->process[0].foreground = 99)                                 \
 	X(process_big_pid, "group", s->process[1].pgid = DN_PID_LIMIT + 1)                                             \
 	X(process_same_pid, "two processes", s->process[2].pid = 101)                                                  \
 	X(process_no_root, "root", s->process[0].ppid = 101)                                                           \
