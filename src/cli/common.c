@@ -178,8 +178,10 @@ void dn_cli_write_stats(struct dn_cli *cli, const char *operation, const struct 
 	write_times(&j, s);
 	dn_json_uint(&j, "bytes", s->bytes);
 	dn_json_uint(&j, "pages", s->pages);
-	dn_json_uint(&j, "zero_pages", s->zero_pages);
-	dn_json_uint(&j, "shared_pages", s->shared_pages);
+	if (strcmp(operation, "checkpoint") == 0) { /* only the program could tell */
+		dn_json_uint(&j, "zero_pages", s->zero_pages);
+		dn_json_uint(&j, "shared_pages", s->shared_pages);
+	}
 	dn_json_uint(&j, "rounds", 1);
 	dn_json_uint(&j, "processes", s->processes);
 	dn_json_uint(&j, "threads", s->threads);

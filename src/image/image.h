@@ -118,6 +118,9 @@ struct dn_image_process *dn_image_processes(const struct dn_image *image, size_t
 /* Page records in file order. */
 const struct dn_page_chunk *dn_image_chunks(const struct dn_image *image, size_t *ret_count);
 
+/* Sets bytes and pages, and how many processes, threads, mappings and descriptors there are. */
+void dn_image_count(const struct dn_image *image, struct dn_stats *stats);
+
 /* Reads one page record into b and verifies checksum, owner, stage, run count and page count; every
  * run is page aligned and does not wrap.  Thread safe, one buffer per thread. */
 int dn_image_read_pages(const struct dn_image *image, const struct dn_page_chunk *chunk, struct dn_page_buffer *b,

@@ -74,7 +74,7 @@ static int verify_pages(const struct dn_image *image, struct dn_error *err)
 	return v.result;
 }
 
-static void count(const struct dn_image *image, struct dn_stats *stats)
+void dn_image_count(const struct dn_image *image, struct dn_stats *stats)
 {
 	size_t n, chunks;
 	const struct dn_image_process *p = dn_image_processes(image, &n);
@@ -82,11 +82,13 @@ static void count(const struct dn_image *image, struct dn_stats *stats)
 
 	stats->bytes = dn_image_bytes(image);
 	stats->processes = (uint32_t)n;
+	stats->threads = stats->mappings = stats->descriptors = 0;
 	for (size_t i = 0; i < n; i++) {
 		stats->threads += (uint32_t)p[i].thread_count;
 		stats->mappings += (uint32_t)p[i].vma_count;
 		stats->descriptors += (uint32_t)p[i].process->n_fds;
 	}
+	stats->pages = 0;
 	for (size_t i = 0; i < chunks; i++)
 		stats->pages += c[i].pages;
 }
@@ -101,7 +103,7 @@ int dn_verify(const char *path, struct dn_stats *stats, struct dn_error *err)
 		r = verify_pages(image, err);
 	if (r >= 0 && stats) {
 		*stats = (struct dn_stats){};
-		count(image, stats);
+		dn_image_count(image, stats);
 		stats->total_ns = dn_now_ns() - start;
 	}
 	dn_image_free(image);

@@ -281,11 +281,8 @@ static int run(struct dn_restore *r, const char *path, struct dn_stats *s, struc
 	s->fill_ns = t3 - t2;
 	s->finish_ns = t4 - t3;
 	s->total_ns = t4 - t0;
-	if (r->image) {
-		s->bytes = dn_image_bytes(r->image);
-		s->processes = dn_image_info(r->image)->processes;
-		s->threads = dn_image_info(r->image)->threads;
-	}
+	if (k == 0)
+		dn_image_count(r->image, s);
 	return k;
 }
 

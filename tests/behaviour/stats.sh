@@ -39,4 +39,15 @@ grep -q tree_deep "$folder/text" || fail "inspect does not name the program"
 grep -qw "$pid" "$folder/text" || fail "inspect does not name pid $pid"
 dunlin inspect "$image" --json > "$folder/json" || fail "inspect --json ended with $?"
 python3 -c 'import json, sys; json.load(open(sys.argv[1]))' "$folder/json" || fail "inspect --json is no JSON"
+for command in checkpoint verify restart; do
+	case $command in
+	checkpoint) set -- "$pid" -o "$image" --kill ;;
+	verify) set -- "$image" ;;
+	restart) set -- "$image" --detach ;;
+	esac
+	dunlin "$command" "$@" -q --stats "$folder/$command" || fail "$command ended with $?"
+	grep -E '^."(bytes|pages|processes|threads|mappings|descriptors)": [0-9]+,?$' "$folder/$command" > "$folder/counts.$command"
+	cmp "$folder/counts.checkpoint" "$folder/counts.$command" || fail "$command counts other things than checkpoint did"
+done
+restarted=detached
 ends_well
