@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* cmd_restart.c - dunlin restart: a program out of a file, in the foreground or on its own */
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
