@@ -106,6 +106,18 @@ struct ptrace_sud_config {
 #ifndef PIDFD_THREAD	  /* 6.9 */
 #define PIDFD_THREAD 0200 /* O_EXCL */
 #endif
+/* 6.13 (exit codes: 6.15): what a pidfd tells */
+#ifndef PIDFD_GET_INFO
+struct pidfd_info {
+	uint64_t mask, cgroupid;
+	uint32_t pid, tgid, ppid, ruid, rgid, euid, egid, suid, sgid, fsuid, fsgid;
+	int32_t exit_code;
+};
+#define PIDFD_GET_INFO _IOWR(0xFF, 11, struct pidfd_info)
+#endif
+#ifndef PIDFD_INFO_EXIT
+#define PIDFD_INFO_EXIT (1UL << 3)
+#endif
 #ifndef F_DUPFD_QUERY /* 6.10: do two descriptors share one description? */
 #define F_DUPFD_QUERY 1027
 #endif

@@ -71,6 +71,17 @@ void dn_file_describe(const struct dn_image *image, uint32_t id, char *text, siz
 		snprintf(text, size, "%s %u%s%s", dn_object_kind_name(o), o->id, *o->name ? " " : "", o->name);
 	} else if (f->timer)
 		snprintf(text, size, "timer on clock %d", f->timer->clock);
+	else if (f->event)
+		snprintf(text, size, "eventfd%s at %llu", f->event->semaphore ? " (semaphore)" : "",
+			 (unsigned long long)f->event->count);
+	else if (f->signals)
+		snprintf(text, size, "signalfd of 0x%llx", (unsigned long long)f->signals->mask);
+	else if (f->pidfd && f->pidfd->pid)
+		snprintf(text, size, "pidfd of %u", f->pidfd->pid);
+	else if (f->pidfd)
+		snprintf(text, size, "pidfd of a process that has ended");
+	else if (f->epoll)
+		snprintf(text, size, "epoll of %zu", f->epoll->n_watches);
 	else if (f->outside)
 		snprintf(text, size, "%s (outside the tree: joined to restart's standard streams)", f->outside->name);
 	else if (f->proc)

@@ -233,6 +233,20 @@ static int set_owners(struct installer *in, struct dn_error *err)
 	return r;
 }
 
+/* What drivers have to do in the process itself. */
+static int settle_all(struct installer *in, struct dn_error *err)
+{
+	const Dn__Process *m = in->message;
+	int r = flush(in, err);
+
+	for (size_t i = 0; i < m->n_fds && r == 0; i++) {
+		const struct dn_open_file *f = dn_open_file(in->restore->files, m->fds[i]->file);
+		if (f->driver->settle)
+			r = f->driver->settle(in->restore, in->seed, m, m->fds[i], f->message, err);
+	}
+	return r;
+}
+
 int dn_files_install(struct dn_restore *r, struct dn_process *seed, const Dn__Process *message, struct dn_error *err)
 {
 	struct installer in = { .restore = r, .seed = seed, .message = message };
@@ -256,5 +270,5 @@ int dn_files_install(struct dn_restore *r, struct dn_process *seed, const Dn__Pr
 		n = take_locks(&in, err);
 	if (n == 0)
 		n = set_owners(&in, err);
-	return n == 0 ? flush(&in, err) : n;
+	return n == 0 ? settle_all(&in, err) : n;
 }

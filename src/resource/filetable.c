@@ -121,6 +121,13 @@ int dn_probe_fill(struct dn_file_table *t, struct dn_file_probe *probe, struct d
 	return 0;
 }
 
+const char *dn_probe_field(const struct dn_file_probe *probe, const char *key)
+{
+	const struct dn_text text = { .data = (char *)probe->fdinfo };
+
+	return dn_text_field(&text, key);
+}
+
 int dn_description_get(const struct dn_description *d, struct dn_error *err)
 {
 	int fd = (int)syscall(SYS_pidfd_getfd, d->process->pidfd, d->number, 0);
@@ -250,6 +257,29 @@ static int search(struct dn_file_table *t, const struct dn_description_group *g,
 	}
 	*ret_place = low;
 	return 0;
+}
+
+int dn_description_find(struct dn_capture *c, struct dn_process *p, int number, uint32_t *ret_index,
+			struct dn_error *err)
+{
+	struct dn_file_probe probe = { .process = p, .number = number, .link = "", .fdinfo = "" };
+	struct dn_description_group *g = NULL;
+	size_t place = 0;
+
+	_cleanup_fd_ int fd = (int)syscall(SYS_pidfd_getfd, p->pidfd, number, 0);
+	if (fd < 0)
+		return errno == EBADF ? 0
+				      : dn_error_set(err, -errno, "cannot duplicate descriptor %d of process %d",
+						     number, p->pid);
+	probe.fd = fd;
+	int r = dn_probe_fill(c->files, &probe, err);
+	if (r == 0)
+		r = group_of(c->files, &probe, &g, err);
+	if (r == 0)
+		r = search(c->files, g, &probe, &place, err);
+	if (r == 1)
+		*ret_index = g->sorted[place];
+	return r;
 }
 
 /* The index of the probe's description; *ret_fresh: it was not known. */

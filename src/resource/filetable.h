@@ -74,6 +74,13 @@ int dn_probe_fill(struct dn_file_table *t, struct dn_file_probe *probe, struct d
 int dn_description_add(struct dn_capture *c, const struct dn_file_probe *probe, uint32_t *ret_index,
 		       struct dn_error *err);
 
+/* The value behind "key:" in fdinfo, NULL if there is none. */
+const char *dn_probe_field(const struct dn_file_probe *probe, const char *key);
+
+/* The description that a process of the tree has at a number.  1: *ret_index; 0: none. */
+int dn_description_find(struct dn_capture *c, struct dn_process *p, int number, uint32_t *ret_index,
+			struct dn_error *err);
+
 /* Another duplicate of a description that a process has; -errno. */
 int dn_description_get(const struct dn_description *d, struct dn_error *err);
 
@@ -85,6 +92,9 @@ int dn_reopen(int fd, int flags);
 
 /* The bits of F_GETFL that open(2) and fcntl(2) take; the others are the kernel's. */
 int dn_open_flags(uint32_t flags);
+
+/* The process of the tree that has this thread; 0: none. */
+pid_t dn_process_of_thread(const struct dn_capture *c, pid_t tid);
 
 /* The process that a path in /proc belongs to; 0: none. */
 pid_t dn_proc_pid(const char *path);

@@ -24,8 +24,7 @@ pid_t dn_proc_pid(const char *path)
 	return (*end == '/' || !*end) && pid > 0 && pid < INT32_MAX ? (pid_t)pid : 0;
 }
 
-/* The process of the tree that has this thread; 0: none. */
-static pid_t process_of(struct dn_capture *c, pid_t tid)
+pid_t dn_process_of_thread(const struct dn_capture *c, pid_t tid)
 {
 	for (size_t i = 0; i < c->process_count; i++) {
 		const struct dn_process *p = c->processes[i];
@@ -46,7 +45,7 @@ static bool match(const struct dn_file_probe *probe)
 static int capture(struct dn_capture *c, const struct dn_file_probe *probe, Dn__File *file, struct dn_error *err)
 {
 	_cleanup_free_ char *path = NULL, *was = NULL;
-	pid_t tid = dn_proc_pid(probe->link), pid = tid ? process_of(c, tid) : 0;
+	pid_t tid = dn_proc_pid(probe->link), pid = tid ? dn_process_of_thread(c, tid) : 0;
 	char whose[96];
 
 	int r = dn_path_find(probe, &path, &was, err);

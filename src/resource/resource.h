@@ -51,6 +51,10 @@ struct dn_file_driver {
 	/* Opens it in dunlin (close-on-exec, any number); the caller sets flags and position with
 	 * fcntl and lseek afterwards where the driver did not, and F_SETOWN/F_SETSIG later. */
 	int (*restore)(struct dn_restore *r, const Dn__File *file, int *ret_fd, struct dn_error *err);
+	/* Runs when a process has its descriptors, for each that is of this driver: what must be done in
+	 * the process itself, by remote calls.  May be NULL. */
+	int (*settle)(struct dn_restore *r, struct dn_process *seed, const Dn__Process *process, const Dn__Fd *fd,
+		      const Dn__File *file, struct dn_error *err);
 	/* Runs in dn_files_start(): what counts from then on (timers).  May be NULL. */
 	int (*start)(struct dn_restore *r, const Dn__File *file, int fd, struct dn_error *err);
 	bool keeps_position; /* restore() sets position and flags itself, or they have no meaning */

@@ -4,6 +4,35 @@
 
 #include "base/util.h"
 
+/* The files of four event drivers. */
+static void init_events(struct sample *s, Dn__File *file)
+{
+	dn__event_file__init(&s->event);
+	s->event.count = 5;
+	dn__signal_file__init(&s->signals);
+	s->signals.mask = 0x200;
+	dn__pid_file__init(&s->pidfd);
+	s->pidfd.pid = 101;
+	dn__epoll_file__init(&s->epoll);
+	for (uint32_t i = 0; i < DN_ARRAY_LEN(s->watch); i++) {
+		dn__epoll_watch__init(&s->watch[i]);
+		s->watch[i].number = 7 + i;
+		s->watch[i].file = 9 + i;
+		s->watch[i].events = 1;
+		s->watch_list[i] = &s->watch[i];
+	}
+	s->epoll.n_watches = DN_ARRAY_LEN(s->watch);
+	s->epoll.watches = s->watch_list;
+	file[0].event = &s->event;
+	file[0].driver = "eventfd";
+	file[1].signals = &s->signals;
+	file[1].driver = "signalfd";
+	file[2].pidfd = &s->pidfd;
+	file[2].driver = "pidfd";
+	file[3].epoll = &s->epoll;
+	file[3].driver = "epoll";
+}
+
 static void init_files(struct sample *s)
 {
 	dn__path_file__init(&s->exe_path);
@@ -57,6 +86,7 @@ static void init_files(struct sample *s)
 	s->file[6].driver = "timerfd";
 	s->file[7].outside = &s->outside;
 	s->file[7].driver = "outside";
+	init_events(s, &s->file[8]);
 	dn__files__init(&s->files);
 	s->files.n_files = DN_ARRAY_LEN(s->file);
 	s->files.files = s->file_list;

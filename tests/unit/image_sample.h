@@ -25,8 +25,14 @@ struct sample {
 	Dn__OutsideFile outside;
 	Dn__FileLock lock;
 	Dn__FileLock *lock_list[1];
-	Dn__File file[8]; /* ids 1..8 */
-	Dn__File *file_list[8];
+	Dn__EventFile event;
+	Dn__SignalFile signals;
+	Dn__PidFile pidfd;
+	Dn__EpollFile epoll;
+	Dn__EpollWatch watch[2];
+	Dn__EpollWatch *watch_list[2];
+	Dn__File file[12]; /* ids 1..12 */
+	Dn__File *file_list[12];
 	Dn__Files files;
 
 	ProtobufCBinaryData packets[1];

@@ -81,12 +81,12 @@ static void check_sample(const char *path)
 	assert_int_equal(p[1].vmas[0]->n_absent, 2);
 	assert_int_equal(p[2].process->state, DN__PROCESS__STATE__ZOMBIE);
 	dn_image_files(image, &count);
-	assert_int_equal(count, 8);
+	assert_int_equal(count, 12);
 	assert_int_equal(dn_image_file(image, 2)->position, 42);
 	assert_int_equal(dn_image_object(image, 2)->size, 5);
 	assert_memory_equal(dn_image_pipe(image, 1)->packets[0].data, "data in pipe", 12);
 	assert_null(dn_image_file(image, 0));
-	assert_null(dn_image_file(image, 9));
+	assert_null(dn_image_file(image, 13));
 	assert_null(dn_image_pipe(image, 2));
 	read_all_pages(image, &pages);
 	assert_int_equal(pages, SAMPLE_PAGES * 2 / 3 + 251 + 2);
