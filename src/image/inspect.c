@@ -80,6 +80,11 @@ void dn_file_describe(const struct dn_image *image, uint32_t id, char *text, siz
 		snprintf(text, size, "pidfd of %u", f->pidfd->pid);
 	else if (f->pidfd)
 		snprintf(text, size, "pidfd of a process that has ended");
+	else if (f->unix_socket && f->unix_socket->peer)
+		snprintf(text, size, "unix socket, connected with file %u", f->unix_socket->peer);
+	else if (f->unix_socket)
+		snprintf(text, size, "unix socket, %s",
+			 f->unix_socket->connected ? "its other end closed" : "not connected");
 	else if (f->epoll)
 		snprintf(text, size, "epoll of %zu", f->epoll->n_watches);
 	else if (f->outside)

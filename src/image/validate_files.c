@@ -68,6 +68,9 @@ static int check_file(const struct dn_image *image, const Dn__File *f, struct dn
 		return BAD("file %u is joined to descriptor %u", f->id, f->outside->standard);
 	if (f->proc && f->proc->pid && !dn_contents_process(image, f->proc->pid))
 		return BAD("file %u is of process %u, which the image does not have", f->id, f->proc->pid);
+	if (f->unix_socket && f->unix_socket->peer && !dn_image_file(image, f->unix_socket->peer))
+		return BAD("file %u is connected with file %u, which the image does not have", f->id,
+			   f->unix_socket->peer);
 	for (size_t i = 0; f->epoll && i < f->epoll->n_watches; i++) {
 		const Dn__EpollWatch *w = f->epoll->watches[i];
 		if (w->number >= DN_FD_MAX || !dn_image_file(image, w->file))

@@ -17,4 +17,5 @@ int dn_eventfd_try(int fd, uint64_t count, bool *ret_semaphore);
 extern const struct dn_file_driver dn_driver_signalfd;
 extern const struct dn_file_driver dn_driver_pidfd;
 extern const struct dn_file_driver dn_driver_epoll;
+extern const struct dn_file_driver dn_driver_unix;
 extern const struct dn_file_driver dn_driver_outside; /* standard streams that lead out of the tree */

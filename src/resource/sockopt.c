@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* sockopt.c - options that all sockets have
+ *
+ * Those that are numbers stand in a table.  They are read from the program's socket and set on the new one if
+ * that has another value by itself.
+ */
+#include <errno.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+
+#include "base/util.h"
+#include "resource/message.h"
+#include "resource/sockets.h"
+
+#define MICRO 1000000ULL
+
+static const struct option {
+	int level, name;
+	/* Reads give twice what was set (socket(7)); beyond the limit of the system only with privilege. */
+	bool doubled;
+	int force;
+} options[] = {
+	{ SOL_SOCKET, SO_SNDBUF, true, SO_SNDBUFFORCE }, { SOL_SOCKET, SO_RCVBUF, true, SO_RCVBUFFORCE },
+	{ SOL_SOCKET, SO_PASSCRED, false, 0 },		 { SOL_SOCKET, SO_PASSSEC, false, 0 },
+	{ SOL_SOCKET, SO_PEEK_OFF, false, 0 },		 { SOL_SOCKET, SO_KEEPALIVE, false, 0 },
+	{ SOL_SOCKET, SO_OOBINLINE, false, 0 },		 { SOL_SOCKET, SO_PRIORITY, false, 0 },
+	{ SOL_SOCKET, SO_TIMESTAMP, false, 0 },
+};
+
+static bool get(int fd, const struct option *o, int *ret)
+{
+	socklen_t len = sizeof(*ret);
+
+	return getsockopt(fd, o->level, o->name, ret, &len) == 0 && len == sizeof(*ret);
+}
+
+static const struct option *find(const Dn__SocketOption *m)
+{
+	for (size_t i = 0; i < DN_ARRAY_LEN(options); i++)
+		if ((uint32_t)options[i].level == m->level && (uint32_t)options[i].name == m->name)
+			return &options[i];
+	return NULL;
+}
+
+static uint64_t get_timeout(int fd, int name)
+{
+	struct timeval t = {};
+	socklen_t len = sizeof(t);
+
+	getsockopt(fd, SOL_SOCKET, name, &t, &len);
+	return (uint64_t)t.tv_sec * MICRO + (uint64_t)t.tv_usec;
+}
+
+int dn_socket_options_capture(int fd, Dn__SocketOptions **ret, struct dn_error *err)
+{
+	Dn__SocketOptions *m = dn_message_new(&dn__socket_options__descriptor);
+
+	for (size_t i = 0; m && i < DN_ARRAY_LEN(options); i++) {
+		int value;
+		if (!get(fd, &options[i], &value))
+			continue;
+		Dn__SocketOption *o = dn_message_add(&m->numbers, &m->n_numbers, &dn__socket_option__descriptor);
+		if (!o) {
+			dn__socket_options__free_unpacked(m, NULL);
+			m = NULL;
+			break;
+		}
+		o->level = (uint32_t)options[i].level;
+		o->name = (uint32_t)options[i].name;
+		o->value = value;
+	}
+	if (!m)
+		return dn_error_set(err, -ENOMEM, "cannot list socket options");
+	m->send_timeout_us = get_timeout(fd, SO_SNDTIMEO);
+	m->receive_timeout_us = get_timeout(fd, SO_RCVTIMEO);
+	*ret = m;
+	return 0;
+}
+
+int dn_socket_options_check(const Dn__SocketOptions *m, struct dn_error *err)
+{
+	if (!m || m->send_timeout_us > INT64_MAX || m->receive_timeout_us > INT64_MAX)
+		return dn_error_say(err, -EINVAL, "the image has a socket without options");
+	for (size_t i = 0; i < m->n_numbers; i++)
+		if (!find(m->numbers[i]))
+			return dn_error_say(err, -EINVAL, "the image has a socket option %u:%u, which is not known",
+					    m->numbers[i]->level, m->numbers[i]->name);
+	return 0;
+}
+
+static int set_number(int fd, const struct option *o, int value, struct dn_error *err)
+{
+	int now, half = value / 2, *set = o->doubled ? &half : &value;
+
+	if (get(fd, o, &now) && now == value)
+		return 0;
+	if (o->force && setsockopt(fd, o->level, o->force, set, sizeof(*set)) == 0)
+		return 0;
+	if (setsockopt(fd, o->level, o->name, set, sizeof(*set)) < 0)
+		return dn_error_set(err, -errno, "cannot set option %d of a socket to %d", o->name, value);
+	return 0;
+}
+
+int dn_socket_options_room(int fd, const Dn__SocketOptions *m, struct dn_error *err)
+{
+	for (size_t i = 0; i < m->n_numbers; i++)
+		if (m->numbers[i]->level == SOL_SOCKET && m->numbers[i]->name == SO_SNDBUF)
+			return set_number(fd, find(m->numbers[i]), m->numbers[i]->value, err);
+	return 0;
+}
+
+static int set_timeout(int fd, int name, uint64_t us, struct dn_error *err)
+{
+	struct timeval t = { .tv_sec = (time_t)(us / MICRO), .tv_usec = (suseconds_t)(us % MICRO) };
+
+	if (us && setsockopt(fd, SOL_SOCKET, name, &t, sizeof(t)) < 0)
+		return dn_error_set(err, -errno, "cannot set the timeout of a socket");
+	return 0;
+}
+
+int dn_socket_options_restore(int fd, const Dn__SocketOptions *m, struct dn_error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < m->n_numbers && r == 0; i++)
+		r = set_number(fd, find(m->numbers[i]), m->numbers[i]->value, err);
+	if (r == 0)
+		r = set_timeout(fd, SO_SNDTIMEO, m->send_timeout_us, err);
+	return r < 0 ? r : set_timeout(fd, SO_RCVTIMEO, m->receive_timeout_us, err);
+}
