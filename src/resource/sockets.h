@@ -8,10 +8,14 @@
 
 struct dn_unix_info {
 	uint32_t ino;
-	uint32_t peer;	  /* its ino; 0: none, or closed */
-	bool has_peer;	  /* or had one */
-	uint8_t state;	  /* TCP_ESTABLISHED, TCP_LISTEN, TCP_CLOSE: not connected */
-	uint8_t shutdown; /* bits: 1 receives no more, 2 sends no more */
+	uint32_t peer;	   /* its ino; 0: none, or closed */
+	bool has_peer;	   /* or had one */
+	uint8_t state;	   /* TCP_ESTABLISHED, TCP_LISTEN, TCP_CLOSE: not connected */
+	uint8_t shutdown;  /* bits: 1 receives no more, 2 sends no more */
+	uint32_t file;	   /* ino of the file that it is bound to; 0: none */
+	uint32_t waiting;  /* bytes in its queue; of a listener connections that were not accepted */
+	uint32_t backlog;  /* of a listener: how many of these there may be */
+	uint32_t listener; /* connected, but not accepted yet: by this one's ino */
 };
 
 /* All unix sockets of the network namespace, sorted by ino; to be freed. */

@@ -195,6 +195,11 @@ static int find_peer(struct dn_capture *c, struct dn_description *d, const struc
 {
 	Dn__UnixFile *m = d->file->unix_socket;
 
+	if (info->listener)
+		return dn_error_refuse(err,
+				       "process %d has descriptor %d open on a unix socket whose connection was not "
+				       "accepted yet, which cannot be captured yet",
+				       d->process->pid, d->number);
 	if (!info->peer)
 		return 0;
 	const struct dn_description *other = with_ino(c->files, info->peer);
