@@ -37,6 +37,18 @@ static int check_path(const struct dn_image *image, uint32_t id, const Dn__PathF
 	return 0;
 }
 
+static int check_unix(const struct dn_image *image, uint32_t id, const Dn__UnixFile *m, struct dn_error *err)
+{
+	const uint32_t others[] = { m->peer, m->listener, m->waits_at };
+
+	for (size_t i = 0; i < DN_ARRAY_LEN(others); i++)
+		if (others[i] && !dn_image_file(image, others[i]))
+			return BAD("file %u is connected with file %u, which the image does not have", id, others[i]);
+	if (*m->path && !path_is_plain(m->path))
+		return BAD("file %u is bound to '%.200s', which is not a plain absolute path", id, m->path);
+	return 0;
+}
+
 static int check_lock(const struct dn_image *image, const char *whose, uint32_t id, const Dn__FileLock *l,
 		      struct dn_error *err)
 {
@@ -68,9 +80,11 @@ static int check_file(const struct dn_image *image, const Dn__File *f, struct dn
 		return BAD("file %u is joined to descriptor %u", f->id, f->outside->standard);
 	if (f->proc && f->proc->pid && !dn_contents_process(image, f->proc->pid))
 		return BAD("file %u is of process %u, which the image does not have", f->id, f->proc->pid);
-	if (f->unix_socket && f->unix_socket->peer && !dn_image_file(image, f->unix_socket->peer))
-		return BAD("file %u is connected with file %u, which the image does not have", f->id,
-			   f->unix_socket->peer);
+	if (f->unix_socket) {
+		int r = check_unix(image, f->id, f->unix_socket, err);
+		if (r < 0)
+			return r;
+	}
 	for (size_t i = 0; f->epoll && i < f->epoll->n_watches; i++) {
 		const Dn__EpollWatch *w = f->epoll->watches[i];
 		if (w->number >= DN_FD_MAX || !dn_image_file(image, w->file))

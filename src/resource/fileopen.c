@@ -186,6 +186,8 @@ void dn_files_restore_finish(struct dn_restore *r)
 
 	if (!o)
 		return;
+	if (o->unix_made && !o->started)
+		dn_unix_unmake(r);
 	for (size_t i = 0; i < o->count; i++) {
 		close_if(&o->files[i].fd);
 		close_if(&o->files[i].made);
@@ -432,6 +434,7 @@ int dn_files_start(struct dn_restore *r, struct dn_error *err)
 	struct dn_open_files *o = r->files;
 	int n = 0;
 
+	o->started = true;
 	for (size_t i = 0; i < o->count && n == 0; i++)
 		if (o->files[i].driver->start)
 			n = o->files[i].driver->start(r, o->files[i].message, o->files[i].fd, err);

@@ -26,6 +26,7 @@ struct dn_open_file {
 	uint32_t home; /* lowest number above 2 that is this file's wherever it is used; 0: none */
 	bool late;     /* /dev/null is there now */
 	int made;      /* late: what was made for it together with another; -1: nothing */
+	bool on_disk;  /* a name was made for it that a failure removes */
 	bool owned;    /* owner and signal were set */
 	bool grown;    /* is longer than at the checkpoint, and was open for writing */
 };
@@ -63,6 +64,8 @@ struct dn_open_files {
 	uint32_t next; /* numbers below it were tried */
 	int post[2];   /* socket pair for late files; -1 */
 	bool late_open;
+	bool unix_made; /* all unix sockets are there (dn_unix_make_all) */
+	bool started;	/* nothing that was made on disk is to be removed any more */
 	pthread_mutex_t lock; /* over objects[].work */
 };
 
@@ -106,6 +109,15 @@ int dn_object_open(struct dn_restore *r, uint32_t id, uint32_t flags, struct dn_
 int dn_pipe_open(struct dn_restore *r, uint32_t id, struct dn_open_pipe **ret, struct dn_error *err);
 /* Puts the data of pipe m into the pipe or FIFO behind fd, a write end. */
 int dn_pipe_fill(const Dn__Pipe *m, int fd, struct dn_error *err);
+
+/* ---- unix sockets (unixopen.c) ---- */
+
+/* Can the names be had?  Of one file. */
+int dn_unix_check(struct dn_restore *r, const Dn__File *file, struct dn_error *err);
+/* Makes them all, into dn_open_file.made, when the processes exist. */
+int dn_unix_make_all(struct dn_restore *r, struct dn_error *err);
+/* Removes the files that were made for them. */
+void dn_unix_unmake(struct dn_restore *r);
 
 /* ---- locks ---- */
 

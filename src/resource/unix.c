@@ -1,18 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* unix.c - driver: connected pairs of unix sockets without names
+/* unix.c - driver: unix sockets
  *
- * Theory of operation: sock_diag tells who is connected with whom.  What waits in a socket's queue is looked at with
- * MSG_PEEK, which walks along the queue while SO_PEEK_OFF is on; descriptors on their way are refused.  At
- * restart a pair is made by the process that made it, as the kernel notes its ids for SO_PEERCRED, and what one socket
- * has not received yet is sent by the other.
+ * Theory of operation: sock_diag tells who is connected with whom, who listens, and who waits to be accepted.  What is
+ * in a socket's queue is looked at with MSG_PEEK, which walks along the queue while SO_PEEK_OFF is on; descriptors
+ * on their way are refused.  How they come back: unixopen.c.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netinet/tcp.h>
 #include <sys/ioctl.h>
-#include <sys/pidfd.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/un.h>
 
 #include "base/util.h"
@@ -37,12 +35,14 @@ static bool match(const struct dn_file_probe *probe)
 	       getsockopt(probe->fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 && domain == AF_UNIX;
 }
 
-static bool is_named(int fd)
+/* The name as sun_path has it; 0 bytes where there is none. */
+static int take_name(ProtobufCBinaryData *field, const struct sockaddr_un *a, socklen_t len)
 {
-	struct sockaddr_un own;
-	socklen_t len = sizeof(own);
-
-	return getsockname(fd, (struct sockaddr *)&own, &len) == 0 && len > sizeof(own.sun_family);
+	if (len <= offsetof(struct sockaddr_un, sun_path))
+		return 0;
+	len -= (socklen_t)offsetof(struct sockaddr_un, sun_path);
+	/* Only abstract names may have zeroes in them. */
+	return dn_message_bytes(field, a->sun_path, a->sun_path[0] ? strnlen(a->sun_path, len) : len);
 }
 
 /* What came with a message.  false: descriptors. */
@@ -81,10 +81,14 @@ static int peek(int fd, unsigned char *buffer, Dn__UnixFile *m)
 		char room[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(253 * sizeof(int))]; /* SCM_MAX_FD */
 		struct cmsghdr align;
 	} control;
+	struct sockaddr_un sender;
 	struct iovec iov = { buffer, PACKET_MAX };
-	struct msghdr message = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
-	};
+	struct msghdr message = { .msg_name = &sender,
+				  .msg_namelen = sizeof(sender),
+				  .msg_iov = &iov,
+				  .msg_iovlen = 1,
+				  .msg_control = &control,
+				  .msg_controllen = sizeof(control) };
 	Dn__UnixPacket packet = DN__UNIX_PACKET__INIT;
 
 	ssize_t n = recvmsg(fd, &message, MSG_PEEK | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
@@ -105,6 +109,8 @@ static int peek(int fd, unsigned char *buffer, Dn__UnixFile *m)
 	p->pid = packet.pid;
 	p->uid = packet.uid;
 	p->gid = packet.gid;
+	if (m->type == SOCK_DGRAM && take_name(&p->name, &sender, message.msg_namelen) < 0)
+		return -ENOMEM;
 	return dn_message_bytes(&p->data, buffer, (size_t)n) < 0 ? -ENOMEM : 1;
 }
 
@@ -139,18 +145,15 @@ static int capture_queue(const struct dn_description *d, int fd, struct dn_error
 
 static int capture(struct dn_capture *c, const struct dn_file_probe *probe, Dn__File *file, struct dn_error *err)
 {
+	struct sockaddr_un own;
 	struct ucred peer = {};
-	int type = 0, listens = 0;
+	int type = 0;
 	socklen_t len = sizeof(type);
-	char whose[96];
 
 	getsockopt(probe->fd, SOL_SOCKET, SO_TYPE, &type, &len);
-	getsockopt(probe->fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len);
-	if (listens || is_named(probe->fd))
-		return dn_error_refuse(err, "%s %s, a unix socket with a name, which cannot be captured yet",
-				       dn_probe_whose(probe, whose), probe->link);
 	Dn__UnixFile *m = file->unix_socket = dn_message_new(&dn__unix_file__descriptor);
-	if (!m)
+	len = sizeof(own);
+	if (!m || (getsockname(probe->fd, (struct sockaddr *)&own, &len) == 0 && take_name(&m->name, &own, len) < 0))
 		return dn_error_set(err, -ENOMEM, "cannot list sockets");
 	m->ino = probe->st.st_ino;
 	m->type = (uint32_t)type;
@@ -173,6 +176,17 @@ static const struct dn_description *with_ino(const struct dn_file_table *t, uint
 	return NULL;
 }
 
+static const struct dn_description *listener_named(const struct dn_file_table *t, const Dn__UnixFile *like)
+{
+	for (size_t i = 0; i < t->count; i++) {
+		const Dn__UnixFile *m = t->descriptions[i].file->unix_socket;
+		if (m && m->listening && m->type == like->type && m->name.len == like->name.len &&
+		    !memcmp(m->name.data, like->name.data, m->name.len))
+			return &t->descriptions[i];
+	}
+	return NULL;
+}
+
 static int make_outside(struct dn_description *d, struct dn_error *err)
 {
 	Dn__File *f = d->file;
@@ -189,33 +203,97 @@ static int make_outside(struct dn_description *d, struct dn_error *err)
 	return 0;
 }
 
+static int refuse(const struct dn_description *d, const char *what, struct dn_error *err)
+{
+	return dn_error_refuse(err, "process %d has descriptor %d open on a unix socket %s", d->process->pid, d->number,
+			       what);
+}
+
+/* Connected, but the other end has no descriptor yet. */
+static int wait_at(struct dn_capture *c, struct dn_description *d, uint32_t listener, int fd, struct dn_error *err)
+{
+	const struct dn_description *other = with_ino(c->files, listener);
+	int sent = 0;
+
+	if (!other)
+		return refuse(d, "that waits to be accepted by a program outside the tree", err);
+	if (ioctl(fd, TIOCOUTQ, &sent) < 0 || sent)
+		return refuse(d, "that has sent something, but was not accepted yet, which cannot be captured", err);
+	d->file->unix_socket->waits_at = other->file->id;
+	return 0;
+}
+
 /* Sets m->peer. */
-static int find_peer(struct dn_capture *c, struct dn_description *d, const struct dn_unix_info *info,
-		     const struct dn_unix_info *peer, struct dn_error *err)
+static int find_peer(struct dn_capture *c, struct dn_description *d, const struct dn_unix_info *info, int fd,
+		     struct dn_error *err)
 {
 	Dn__UnixFile *m = d->file->unix_socket;
+	char what[96];
 
 	if (info->listener)
-		return dn_error_refuse(err,
-				       "process %d has descriptor %d open on a unix socket whose connection was not "
-				       "accepted yet, which cannot be captured yet",
-				       d->process->pid, d->number);
+		return wait_at(c, d, info->listener, fd, err);
 	if (!info->peer)
 		return 0;
 	const struct dn_description *other = with_ino(c->files, info->peer);
 	if (!other && d->standard)
 		return make_outside(d, err);
-	if (!other)
-		return dn_error_refuse(err,
-				       "process %d has descriptor %d open on a unix socket whose other end is not in "
-				       "the tree (process %u made the connection)",
-				       d->process->pid, d->number, m->pid);
-	if (!peer || peer->peer != info->ino)
-		return dn_error_refuse(err,
-				       "process %d has descriptor %d open on a unix socket that sends to one which is "
-				       "connected with another, which cannot be captured yet",
-				       d->process->pid, d->number);
+	if (!other) {
+		snprintf(what, sizeof(what), "whose other end is not in the tree (process %u made the connection)",
+			 m->pid);
+		return refuse(d, what, err);
+	}
 	m->peer = other->file->id;
+	return 0;
+}
+
+/* Where is the file that it is bound to?  It may have another name by now, or none. */
+static int find_file(struct dn_description *d, const struct dn_unix_info *info, struct dn_error *err)
+{
+	Dn__UnixFile *m = d->file->unix_socket;
+	char path[PATH_MAX], real[PATH_MAX];
+	struct stat st;
+
+	if (!m->name.len || !m->name.data[0] || m->accepted)
+		return 0;
+	snprintf(path, sizeof(path), "%.*s", (int)m->name.len, (const char *)m->name.data);
+	if (path[0] != '/')
+		snprintf(path, sizeof(path), "/proc/%d/cwd/%.*s", d->process->pid, (int)m->name.len,
+			 (const char *)m->name.data);
+	_cleanup_free_ char *other = NULL;
+	const char *at = path;
+	if (stat(path, &st) < 0 || !S_ISSOCK(st.st_mode) || st.st_ino != info->file) {
+		struct stat folder;
+		char *slash = strrchr(strcpy(real, path), '/');
+		*slash = '\0';
+		if (stat(real[0] ? real : "/", &folder) == 0)
+			other = dn_path_other_name(path, folder.st_dev, info->file);
+		if (!other || stat(other, &st) < 0)
+			return m->name.data[0] == '/' ? 0 : refuse(d, "with a relative name that cannot be found", err);
+		at = other;
+	}
+	if (!realpath(at, real) || dn_message_string(&m->path, real) < 0)
+		return dn_error_set(err, -errno, "cannot find %s", at);
+	m->file_ino = st.st_ino;
+	m->file_mode = st.st_mode & 07777;
+	m->file_uid = st.st_uid;
+	m->file_gid = st.st_gid;
+	return 0;
+}
+
+/* A connection that was accepted has the name of the listener. */
+static int find_listener(struct dn_capture *c, struct dn_description *d, const struct dn_unix_info *info,
+			 struct dn_error *err)
+{
+	Dn__UnixFile *m = d->file->unix_socket;
+
+	if (!m->name.len || m->type == SOCK_DGRAM || !info->has_peer || m->waits_at)
+		return 0;
+	const struct dn_description *listener = listener_named(c->files, m);
+	const struct dn_description *peer = info->peer ? with_ino(c->files, info->peer) : NULL;
+	m->accepted = listener || !peer || !peer->file->unix_socket->name.len;
+	m->listener = listener ? listener->file->id : 0;
+	if (!m->accepted && !listener_named(c->files, peer->file->unix_socket))
+		return refuse(d, "both ends of which have names, without a listener", err);
 	return 0;
 }
 
@@ -225,203 +303,67 @@ static int capture_connection(struct dn_capture *c, struct dn_description *d, co
 	Dn__UnixFile *m = d->file->unix_socket;
 	const struct dn_unix_info *info = dn_unix_find(list, count, (ino_t)m->ino);
 
-	if (!info)
-		return dn_error_refuse(err,
-				       "process %d has descriptor %d open on a unix socket of another network "
-				       "namespace",
-				       d->process->pid, d->number);
+	_cleanup_fd_ int fd = dn_description_get(d, err);
+	if (fd < 0)
+		return fd;
 	m->connected = info->has_peer;
 	m->shutdown = info->shutdown & (RECEIVES_NO_MORE | SENDS_NO_MORE);
-	int r = find_peer(c, d, info, dn_unix_find(list, count, info->peer), err);
+	int r = find_peer(c, d, info, fd, err);
 	if (r < 0 || d->driver != &dn_driver_unix)
 		return r;
-	_cleanup_fd_ int fd = dn_description_get(d, err);
-	return fd < 0 ? fd : capture_queue(d, fd, err);
+	r = find_listener(c, d, info, err);
+	if (r == 0)
+		r = find_file(d, info, err);
+	return r < 0 || m->listening ? r : capture_queue(d, fd, err);
+}
+
+/* Listeners must be known before those who were accepted by them. */
+static int note_listener(struct dn_description *d, const struct dn_unix_info *list, size_t count, struct dn_error *err)
+{
+	Dn__UnixFile *m = d->file->unix_socket;
+	const struct dn_unix_info *info = dn_unix_find(list, count, (ino_t)m->ino);
+
+	if (!info)
+		return refuse(d, "of another network namespace", err);
+	m->listening = info->state == TCP_LISTEN;
+	m->backlog = m->listening ? info->backlog : 0;
+	return 0;
 }
 
 static int capture_end(struct dn_capture *c, struct dn_error *err)
 {
+	struct dn_file_table *t = c->files;
 	_cleanup_free_ struct dn_unix_info *list = NULL;
-	size_t count = 0;
-	bool asked = false;
+	size_t count = 0, i = 0;
 	int r = 0;
 
-	for (size_t i = 0; i < c->files->count && r == 0; i++) {
-		if (c->files->descriptions[i].driver != &dn_driver_unix)
-			continue;
-		if (!asked)
-			r = dn_unix_list(&list, &count, err);
-		asked = true;
-		if (r == 0)
-			r = capture_connection(c, &c->files->descriptions[i], list, count, err);
-	}
+	while (i < t->count && t->descriptions[i].driver != &dn_driver_unix)
+		i++;
+	if (i < t->count)
+		r = dn_unix_list(&list, &count, err);
+	for (size_t k = i; k < t->count && r == 0; k++)
+		if (t->descriptions[k].driver == &dn_driver_unix)
+			r = note_listener(&t->descriptions[k], list, count, err);
+	for (size_t k = i; k < t->count && r == 0; k++)
+		if (t->descriptions[k].driver == &dn_driver_unix)
+			r = capture_connection(c, &t->descriptions[k], list, count, err);
 	return r;
 }
 
 /* ================= restore ================= */
-
-static int check(struct dn_restore *r, const Dn__File *file, struct dn_error *err)
-{
-	const Dn__UnixFile *m = file->unix_socket;
-
-	if (!m || (m->type != SOCK_STREAM && m->type != SOCK_DGRAM && m->type != SOCK_SEQPACKET))
-		return dn_error_say(err, -EINVAL, "file %u of the image is no unix socket", file->id);
-	const struct dn_open_file *peer = m->peer ? dn_open_file(r->files, m->peer) : NULL;
-	if (m->peer && (!peer || !peer->message->unix_socket || peer->message->unix_socket->peer != file->id ||
-			peer->message->unix_socket->type != m->type || m->peer == file->id))
-		return dn_error_say(err, -EINVAL, "file %u of the image has a peer that is not its own", file->id);
-	return dn_socket_options_check(m->options, err);
-}
 
 static bool late(const Dn__File *file)
 {
 	return true;
 }
 
-/* The seed of the process that made the pair, or any. */
-static struct dn_process *maker_of(struct dn_restore *r, const Dn__UnixFile *m)
-{
-	for (size_t i = 0; i < r->seed_count; i++)
-		if (r->seeds[i] && (uint32_t)r->seeds[i]->pid == m->pid)
-			return r->seeds[i];
-	return r->seeds[0];
-}
-
-/* A pair, made by a process of the tree with the user and group that it had. */
-static int make_pair(struct dn_restore *r, const Dn__UnixFile *m, int ret[2], struct dn_error *err)
-{
-	struct dn_process *maker = maker_of(r, m);
-	bool user = m->pid && (m->uid != geteuid() || m->gid != getegid());
-	struct dn_batch b;
-	int *numbers;
-	void *local;
-
-	dn_batch_begin(&b, maker->threads[0]->remote);
-	uint64_t at = dn_batch_alloc(&b, 2 * sizeof(int), &local);
-	numbers = local;
-	if (user) {
-		dn_batch_try(&b, "set a group", SYS_setresgid, (uint64_t)-1, m->gid, (uint64_t)-1);
-		dn_batch_try(&b, "set a user", SYS_setresuid, (uint64_t)-1, m->uid, (uint64_t)-1);
-	}
-	dn_batch_call(&b, "make a pair of sockets", SYS_socketpair, AF_UNIX, m->type | SOCK_CLOEXEC, 0, at);
-	if (user) {
-		dn_batch_call(&b, "set the user back", SYS_setresuid, (uint64_t)-1, geteuid(), (uint64_t)-1);
-		dn_batch_call(&b, "set the group back", SYS_setresgid, (uint64_t)-1, getegid(), (uint64_t)-1);
-	}
-	int n = dn_batch_run(&b, err);
-	if (n < 0)
-		return dn_error_wrap(err, "process %d", maker->pid);
-	const int got[2] = { numbers[0], numbers[1] };
-	for (int i = 0; i < 2; i++) {
-		ret[i] = (int)syscall(SYS_pidfd_getfd, maker->pidfd, got[i], 0);
-		if (ret[i] < 0)
-			n = dn_error_set(err, -errno, "cannot get at a socket of process %d", maker->pid);
-	}
-	dn_batch_begin(&b, maker->threads[0]->remote);
-	for (int i = 0; i < 2; i++)
-		dn_batch_call(&b, "close a socket", SYS_close, (uint64_t)got[i]);
-	int k = dn_batch_run(&b, n < 0 ? NULL : err);
-	return n < 0 ? n : k;
-}
-
-static int send_packet(int fd, const Dn__UnixPacket *p)
-{
-	union {
-		char room[CMSG_SPACE(sizeof(struct ucred))];
-		struct cmsghdr align;
-	} control = { .align = { .cmsg_len = CMSG_LEN(sizeof(struct ucred)),
-				 .cmsg_level = SOL_SOCKET,
-				 .cmsg_type = SCM_CREDENTIALS } };
-	struct ucred u = { .pid = (pid_t)p->pid, .uid = p->uid, .gid = p->gid };
-	struct iovec iov = { p->data.data, p->data.len };
-	struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
-
-	memcpy(CMSG_DATA(&control.align), &u, sizeof(u));
-	if (p->has_credentials) {
-		message.msg_control = &control;
-		message.msg_controllen = sizeof(control);
-	}
-	ssize_t n = sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-	/* The sender is gone, or not ours to speak for: then the data alone. */
-	if (n < 0 && p->has_credentials && (errno == EPERM || errno == ESRCH)) {
-		message.msg_control = NULL;
-		message.msg_controllen = 0;
-		n = sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-	}
-	if (n < 0)
-		return -errno;
-	return (size_t)n == p->data.len ? 0 : -ENOBUFS;
-}
-
-/* Puts what m has not received yet into its queue, by the other end. */
-static int fill(const Dn__UnixFile *m, int other, struct dn_error *err)
-{
-	for (size_t i = 0; i < m->n_packets; i++) {
-		int r = send_packet(other, m->packets[i]);
-		if (r < 0)
-			return dn_error_set(err, r, "cannot put %zu bytes into a unix socket", m->packets[i]->data.len);
-	}
-	return 0;
-}
-
-static int finish_one(const Dn__UnixFile *m, int fd, struct dn_error *err)
-{
-	if (m->shutdown & SENDS_NO_MORE)
-		shutdown(fd, SHUT_WR);
-	if (m->shutdown & RECEIVES_NO_MORE)
-		shutdown(fd, SHUT_RD);
-	return dn_socket_options_restore(fd, m->options, err);
-}
-
-/* Both ends; other is NULL where that was closed. */
-static int open_pair(struct dn_restore *r, const Dn__UnixFile *m, const Dn__UnixFile *other, int ret[2],
-		     struct dn_error *err)
-{
-	int n = make_pair(r, m, ret, err);
-
-	if (n == 0)
-		n = dn_socket_options_room(ret[1], other ? other->options : m->options, err);
-	if (n == 0)
-		n = dn_socket_options_room(ret[0], m->options, err);
-	if (n == 0)
-		n = fill(m, ret[1], err);
-	if (n == 0 && other)
-		n = fill(other, ret[0], err);
-	if (n == 0 && other)
-		n = finish_one(other, ret[1], err);
-	if (n == 0 && !other) {
-		close(ret[1]);
-		ret[1] = -1;
-	}
-	return n < 0 ? n : finish_one(m, ret[0], err);
-}
-
 static int restore(struct dn_restore *r, const Dn__File *file, int *ret_fd, struct dn_error *err)
 {
-	const Dn__UnixFile *m = file->unix_socket;
-	struct dn_open_file *own = dn_open_file(r->files, file->id),
-			    *peer = m->peer ? dn_open_file(r->files, m->peer) : NULL;
-	int pair[2] = { -1, -1 }, n = 0;
+	int n = dn_unix_make_all(r, err);
 
-	if (own->made >= 0) {
-		*ret_fd = DN_STEAL_FD(own->made);
-		return 0;
-	}
-	if (!m->connected) {
-		pair[0] = socket(AF_UNIX, (int)m->type | SOCK_CLOEXEC, 0);
-		n = pair[0] < 0 ? dn_error_set(err, -errno, "cannot make a unix socket") : finish_one(m, pair[0], err);
-	} else {
-		n = open_pair(r, m, peer ? peer->message->unix_socket : NULL, pair, err);
-	}
-	if (n < 0) {
-		dn_cleanup_fd(&pair[0]);
-		dn_cleanup_fd(&pair[1]);
-		return n;
-	}
-	*ret_fd = pair[0];
-	if (peer)
-		peer->made = pair[1];
-	return 0;
+	if (n == 0)
+		*ret_fd = DN_STEAL_FD(dn_open_file(r->files, file->id)->made);
+	return n;
 }
 
 const struct dn_file_driver dn_driver_unix = {
@@ -429,7 +371,7 @@ const struct dn_file_driver dn_driver_unix = {
 	.match = match,
 	.capture = capture,
 	.capture_end = capture_end,
-	.check = check,
+	.check = dn_unix_check,
 	.restore = restore,
 	.late = late,
 };
