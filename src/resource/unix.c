@@ -81,7 +81,7 @@ static int peek(int fd, unsigned char *buffer, Dn__UnixFile *m)
 		char room[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(253 * sizeof(int))]; /* SCM_MAX_FD */
 		struct cmsghdr align;
 	} control;
-	struct sockaddr_un sender;
+	struct sockaddr_un sender = {};
 	struct iovec iov = { buffer, PACKET_MAX };
 	struct msghdr message = { .msg_name = &sender,
 				  .msg_namelen = sizeof(sender),
@@ -145,7 +145,7 @@ static int capture_queue(const struct dn_description *d, int fd, struct dn_error
 
 static int capture(struct dn_capture *c, const struct dn_file_probe *probe, Dn__File *file, struct dn_error *err)
 {
-	struct sockaddr_un own;
+	struct sockaddr_un own = {};
 	struct ucred peer = {};
 	int type = 0;
 	socklen_t len = sizeof(type);

@@ -125,12 +125,17 @@ int dn_unix_check(struct dn_restore *r, const Dn__File *file, struct dn_error *e
 
 /* ================= calls in a process of the tree ================= */
 
+/* The process with that id, else any. */
 static struct dn_process *seed_of(struct dn_restore *r, uint32_t pid)
 {
-	for (size_t i = 0; i < r->seed_count; i++)
-		if (r->seeds[i] && (uint32_t)r->seeds[i]->pid == pid)
-			return r->seeds[i];
-	return r->seeds[0];
+	struct dn_process *any = NULL;
+
+	for (size_t i = r->seed_count; i-- > 0;) {
+		any = r->seeds[i] ? r->seeds[i] : any;
+		if (any && (uint32_t)any->pid == pid)
+			break;
+	}
+	return any;
 }
 
 /* The process that has the file, as far as the image tells. */
@@ -153,12 +158,12 @@ struct caller {
 	bool other; /* than dunlin's */
 };
 
-static struct caller caller_of(struct dn_restore *r, const Dn__UnixFile *m, uint32_t otherwise)
+static int caller_of(struct dn_restore *r, const Dn__UnixFile *m, uint32_t otherwise, struct caller *ret,
+		     struct dn_error *err)
 {
-	struct caller c = { .process = seed_of(r, m->pid ? m->pid : otherwise), .uid = m->uid, .gid = m->gid };
-
-	c.other = m->pid && (m->uid != geteuid() || m->gid != getegid());
-	return c;
+	*ret = (struct caller){ .process = seed_of(r, m->pid ? m->pid : otherwise), .uid = m->uid, .gid = m->gid };
+	ret->other = m->pid && (m->uid != geteuid() || m->gid != getegid());
+	return ret->process ? 0 : dn_error_say(err, -ESRCH, "there is no process to make sockets");
 }
 
 static void begin(struct dn_batch *b, const struct caller *c)
@@ -319,11 +324,13 @@ static bool is_alone(struct dn_restore *r, const Dn__File *file)
 static int make_alone(struct dn_restore *r, struct dn_open_file *f, struct dn_error *err)
 {
 	const Dn__UnixFile *m = f->message->unix_socket;
-	struct caller c = caller_of(r, m, holder_of(r, f->message));
+	struct caller c;
 	struct dn_batch b;
-	int number;
+	int number = -1;
 
-	int n = make_there(&c, m->type, &number, err);
+	int n = caller_of(r, m, holder_of(r, f->message), &c, err);
+	if (n == 0)
+		n = make_there(&c, m->type, &number, err);
 	if (n == 0)
 		n = bind_there(&c, f, number, err);
 	if (n == 0 && m->listening) {
@@ -339,10 +346,12 @@ static int make_both(struct dn_restore *r, struct dn_open_file *f, struct dn_ope
 		     struct dn_error *err)
 {
 	const Dn__UnixFile *m = f->message->unix_socket;
-	struct caller c = caller_of(r, m, holder_of(r, f->message));
+	struct caller c;
 	int pair[2] = { -1, -1 };
 
-	int n = make_pair(&c, m->type, pair, err);
+	int n = caller_of(r, m, holder_of(r, f->message), &c, err);
+	if (n == 0)
+		n = make_pair(&c, m->type, pair, err);
 	f->made = pair[0];
 	*(other ? &other->made : ret_gone) = pair[1];
 	return n;
@@ -364,11 +373,13 @@ static int connect_and_accept(struct dn_restore *r, struct dn_open_file *f, stru
 			      int *ret_gone, struct dn_error *err)
 {
 	const Dn__UnixFile *m = f->message->unix_socket;
-	struct caller c = caller_of(r, m, client ? holder_of(r, client->message) : 0);
+	struct caller c;
 	struct dn_batch b;
-	int number;
+	int number = -1;
 
-	int n = make_there(&c, m->type, &number, err);
+	int n = caller_of(r, m, client ? holder_of(r, client->message) : 0, &c, err);
+	if (n == 0)
+		n = make_there(&c, m->type, &number, err);
 	if (n == 0 && client)
 		n = bind_there(&c, client, number, err);
 	if (n == 0) {
