@@ -44,6 +44,11 @@ static int check_unix(const struct dn_image *image, uint32_t id, const Dn__UnixF
 	for (size_t i = 0; i < DN_ARRAY_LEN(others); i++)
 		if (others[i] && !dn_image_file(image, others[i]))
 			return BAD("file %u is connected with file %u, which the image does not have", id, others[i]);
+	for (size_t i = 0; i < m->n_packets; i++)
+		for (size_t k = 0; k < m->packets[i]->n_files; k++)
+			if (!dn_image_file(image, m->packets[i]->files[k]))
+				return BAD("file %u is on its way in file %u, and the image does not have it",
+					   m->packets[i]->files[k], id);
 	if (*m->path && !path_is_plain(m->path))
 		return BAD("file %u is bound to '%.200s', which is not a plain absolute path", id, m->path);
 	return 0;

@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "base/util.h"
+#include "resource/drivers.h"
 #include "resource/fileopen.h"
 
 #define CALLS_PER_BATCH 256
@@ -50,10 +51,11 @@ static int make_room(struct installer *in, struct dn_error *err)
 
 static int open_late(struct dn_restore *r, struct dn_open_files *o, struct dn_error *err)
 {
-	for (size_t i = 0; i < o->count && !o->late_open; i++) {
-		struct dn_open_file *f = &o->files[i];
+	/* Sockets last: others may be on their way through them. */
+	for (size_t i = 0; i < 2 * o->count && !o->late_open; i++) {
+		struct dn_open_file *f = &o->files[i % o->count];
 		int fd = -1;
-		if (!f->late)
+		if (!f->late || (f->driver == &dn_driver_unix) != (i >= o->count))
 			continue;
 		int n = f->driver->restore(r, f->message, &fd, err);
 		if (n < 0)

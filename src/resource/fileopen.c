@@ -65,7 +65,7 @@ static int list_everything(struct dn_restore *r, struct dn_open_files *o, struct
 	for (size_t i = 0; i < o->pipe_count; i++)
 		o->pipes[i] = (struct dn_open_pipe){ .message = pipes[i], .fds = { -1, -1 } };
 	for (size_t i = 0; i < o->count; i++)
-		o->files[i] = (struct dn_open_file){ .message = files[i], .fd = -1, .made = -1 };
+		o->files[i] = (struct dn_open_file){ .message = files[i], .fd = -1, .gone = -1, .made = -1 };
 	for (size_t i = 0; i < o->object_count && n == 0; i++)
 		n = add_id(o, DN_OPEN_OBJECT, objects[i]->id, i, err);
 	for (size_t i = 0; i < o->pipe_count && n == 0; i++)
@@ -190,6 +190,7 @@ void dn_files_restore_finish(struct dn_restore *r)
 		dn_unix_unmake(r);
 	for (size_t i = 0; i < o->count; i++) {
 		close_if(&o->files[i].fd);
+		close_if(&o->files[i].gone);
 		close_if(&o->files[i].made);
 	}
 	for (size_t i = 0; i < o->object_count; i++) {

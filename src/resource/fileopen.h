@@ -25,6 +25,7 @@ struct dn_open_file {
 	int fd;	       /* the number where processes find it; -1: not open yet */
 	uint32_t home; /* lowest number above 2 that is this file's wherever it is used; 0: none */
 	bool late;     /* /dev/null is there now */
+	int gone;      /* unix sockets: what stands in for the other end, which was closed; -1: nothing */
 	int made;      /* late: what was made for it together with another; -1: nothing */
 	bool on_disk;  /* a name was made for it that a failure removes */
 	bool owned;    /* owner and signal were set */

@@ -2,7 +2,8 @@
 /* files.c - the table of drivers of open files
  *
  * The order matters at capture: each driver takes what is its own, `regular` takes all other paths; and
- * `pipe` finds out which pipes are those of `outside`.
+ * `pipe` finds out which pipes are those of `outside`.  At the end of a capture `unix` comes first, since what is on
+ * its way through sockets belongs to the others.
  */
 #include <string.h>
 
@@ -10,13 +11,13 @@
 #include "resource/fileopen.h"
 
 const struct dn_file_driver *const dn_file_drivers[] = {
-	&dn_driver_memfd,    &dn_driver_proc,
-	&dn_driver_pipe,     &dn_driver_fifo,
-	&dn_driver_timerfd,  &dn_driver_eventfd,
-	&dn_driver_signalfd, &dn_driver_pidfd,
-	&dn_driver_epoll,    &dn_driver_unix,
-	&dn_driver_outside,  &dn_driver_device,
-	&dn_driver_regular,  NULL,
+	&dn_driver_unix,    &dn_driver_memfd,
+	&dn_driver_proc,    &dn_driver_pipe,
+	&dn_driver_fifo,    &dn_driver_timerfd,
+	&dn_driver_eventfd, &dn_driver_signalfd,
+	&dn_driver_pidfd,   &dn_driver_epoll,
+	&dn_driver_outside, &dn_driver_device,
+	&dn_driver_regular, NULL,
 };
 
 const struct dn_file_driver *dn_file_driver_named(const char *name)

@@ -103,6 +103,12 @@ void dn_files_capture_finish(struct dn_capture *c)
 			close(t->objects[i].fd);
 		free(t->objects[i].message.name);
 	}
+	for (size_t i = 0; i < t->kept_count; i++)
+		close(t->kept[i]);
+	if (t->own && t->own->pidfd >= 0)
+		close(t->own->pidfd);
+	free(t->own);
+	free(t->kept);
 	free(t->descriptions);
 	free(t->groups);
 	free(t->objects);
@@ -366,12 +372,12 @@ static bool field(const struct dn_text *text, const char *key, int base, long lo
 	return value && end > value;
 }
 
-static int capture_descriptor(struct dn_capture *c, struct dn_process *p, int number, int fdinfo_dir,
-			      struct dn_text *text, Dn__Process *message, struct dn_error *err)
+/* The index of what process p has at a number, captured if it is new; its close-on-exec flag. */
+static int capture_description(struct dn_capture *c, struct dn_process *p, int number, int fdinfo_dir,
+			       struct dn_text *text, Dn__Process *message, uint32_t *ret_index, bool *ret_fresh,
+			       bool *ret_cloexec, struct dn_error *err)
 {
 	long long flags = 0, position = 0;
-	uint32_t index = 0;
-	bool fresh = false;
 
 	_cleanup_fd_ int fd = dn_description_get(&(struct dn_description){ .process = p, .number = number }, err);
 	if (fd < 0)
@@ -392,21 +398,70 @@ static int capture_descriptor(struct dn_capture *c, struct dn_process *p, int nu
 	};
 	r = dn_probe_fill(c->files, &probe, err);
 	if (r == 0)
-		r = identify(c, &probe, &index, &fresh, err);
+		r = identify(c, &probe, ret_index, ret_fresh, err);
+	if (r < 0)
+		return r;
+	*ret_cloexec = flags & O_CLOEXEC;
+	return dn_locks_capture(&probe, c->files->descriptions[*ret_index].file, *ret_fresh, message, err);
+}
+
+static int capture_descriptor(struct dn_capture *c, struct dn_process *p, int number, int fdinfo_dir,
+			      struct dn_text *text, Dn__Process *message, struct dn_error *err)
+{
+	bool fresh = false, cloexec = false;
+	uint32_t index = 0;
+
+	int r = capture_description(c, p, number, fdinfo_dir, text, message, &index, &fresh, &cloexec, err);
 	if (r < 0)
 		return r;
 	struct dn_description *d = &c->files->descriptions[index];
 	if (number < 3)
 		d->standard |= 1U << number;
-	r = dn_locks_capture(&probe, d->file, fresh, message, err);
-	if (r < 0)
-		return r;
 	Dn__Fd *m = dn_message_add(&message->fds, &message->n_fds, &dn__fd__descriptor);
 	if (!m)
 		return dn_error_set(err, -ENOMEM, "cannot list open files");
 	m->number = (uint32_t)number;
 	m->file = d->file->id;
-	m->close_on_exec = flags & O_CLOEXEC;
+	m->close_on_exec = cloexec;
+	return 0;
+}
+
+static int know_myself(struct dn_file_table *t, struct dn_error *err)
+{
+	struct dn_process *p = t->own ? NULL : calloc(1, sizeof(*p));
+
+	if (t->own)
+		return 0;
+	if (!p)
+		return dn_error_set(err, -ENOMEM, "cannot list open files");
+	t->own = p;
+	p->pid = getpid();
+	p->mem_fd = -1;
+	p->pidfd = (int)syscall(SYS_pidfd_open, p->pid, 0);
+	return p->pidfd < 0 ? dn_error_set(err, -errno, "cannot refer to dunlin's own process") : 0;
+}
+
+int dn_description_take(struct dn_capture *c, int fd, uint32_t *ret_file, struct dn_error *err)
+{
+	struct dn_file_table *t = c->files;
+	_cleanup_text_ struct dn_text text = {};
+	_cleanup_fd_ int received = fd, dir = open("/proc/self/fdinfo", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	bool fresh = false, cloexec;
+	uint32_t index = 0;
+
+	int r = know_myself(t, err);
+	if (r == 0 && dir < 0)
+		r = dn_error_set(err, -errno, "cannot open /proc/self/fdinfo");
+	if (r == 0)
+		r = capture_description(c, t->own, fd, dir, &text, NULL, &index, &fresh, &cloexec, err);
+	if (r < 0)
+		return dn_error_wrap(err, "a descriptor on its way through a unix socket");
+	*ret_file = t->descriptions[index].file->id;
+	if (!fresh)
+		return 0;
+	if (dn_grow(&t->kept, &t->kept_cap, t->kept_count, sizeof(*t->kept)) < 0)
+		return dn_error_set(err, -ENOMEM, "cannot list open files");
+	t->kept[t->kept_count++] = DN_STEAL_FD(received);
 	return 0;
 }
 

@@ -54,6 +54,9 @@ struct dn_file_table {
 	dev_t proc_dev, shm_dev;
 	ino_t mount_namespace;	      /* dunlin's own */
 	struct dn_process *looked_at; /* whose mount namespace was compared last */
+	struct dn_process *own;	      /* dunlin itself, which has what is on its way in sockets */
+	int *kept;		      /* such descriptors, to be closed in the end */
+	size_t kept_count, kept_cap;
 };
 
 enum dn_file_key {
@@ -80,6 +83,10 @@ const char *dn_probe_field(const struct dn_file_probe *probe, const char *key);
 /* The description that a process of the tree has at a number.  1: *ret_index; 0: none. */
 int dn_description_find(struct dn_capture *c, struct dn_process *p, int number, uint32_t *ret_index,
 			struct dn_error *err);
+
+/* A descriptor that dunlin received, as it is on its way through a socket: *ret_file is its File.id.  Closes fd,
+ * at once or when the capture ends. */
+int dn_description_take(struct dn_capture *c, int fd, uint32_t *ret_file, struct dn_error *err);
 
 /* Another duplicate of a description that a process has; -errno. */
 int dn_description_get(const struct dn_description *d, struct dn_error *err);

@@ -2,8 +2,9 @@
 /* unix.c - driver: unix sockets
  *
  * Theory of operation: sock_diag tells who is connected with whom, who listens, and who waits to be accepted.  What is
- * in a socket's queue is looked at with MSG_PEEK, which walks along the queue while SO_PEEK_OFF is on; descriptors
- * on their way are refused.  How they come back: unixopen.c.
+ * in a socket's queue is looked at with MSG_PEEK, which walks along the queue while SO_PEEK_OFF is on, and gives
+ * dunlin the descriptors that are on their way: they are captured like those of processes.  How all comes back:
+ * unixopen.c.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -45,37 +46,39 @@ static int take_name(ProtobufCBinaryData *field, const struct sockaddr_un *a, so
 	return dn_message_bytes(field, a->sun_path, a->sun_path[0] ? strnlen(a->sun_path, len) : len);
 }
 
-/* What came with a message.  false: descriptors. */
-static bool take_control(struct msghdr *message, Dn__UnixPacket *m)
+static void take_credentials(const struct cmsghdr *c, Dn__UnixPacket *m)
 {
-	bool good = true;
+	struct ucred u;
 
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
-		if (c->cmsg_level != SOL_SOCKET)
-			continue;
-		if (c->cmsg_type == SCM_CREDENTIALS) {
-			struct ucred u;
-			memcpy(&u, CMSG_DATA(c), sizeof(u));
-			m->has_credentials = u.pid > 0; /* 0: sent before anybody asked for them */
-			m->pid = (uint32_t)u.pid;
-			m->uid = u.uid;
-			m->gid = u.gid;
-			continue;
-		}
-		if (c->cmsg_type != SCM_RIGHTS)
-			continue;
-		good = false;
-		for (size_t i = 0; i < (c->cmsg_len - CMSG_LEN(0)) / sizeof(int); i++) {
-			int fd;
-			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
-			close(fd);
-		}
-	}
-	return good;
+	memcpy(&u, CMSG_DATA(c), sizeof(u));
+	m->has_credentials = u.pid > 0; /* 0: sent before anybody asked for them */
+	m->pid = (uint32_t)u.pid;
+	m->uid = u.uid;
+	m->gid = u.gid;
 }
 
-/* One more packet.  1; 0: that was all; -EXFULL: descriptors are on their way. */
-static int peek(int fd, unsigned char *buffer, Dn__UnixFile *m)
+/* Looking at a message gives dunlin the descriptors that come with it. */
+static int take_descriptors(struct dn_capture *c, const struct cmsghdr *control, Dn__UnixPacket *m,
+			    struct dn_error *err)
+{
+	size_t count = (control->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+	uint32_t *files = calloc(count, sizeof(*files));
+	int r = files ? 0 : dn_error_set(err, -ENOMEM, "cannot list descriptors on their way"), fd;
+
+	for (size_t i = 0; i < count; i++) {
+		memcpy(&fd, CMSG_DATA(control) + i * sizeof(int), sizeof(int));
+		if (r == 0)
+			r = dn_description_take(c, fd, &files[i], err);
+		else
+			close(fd);
+	}
+	m->files = files;
+	m->n_files = r == 0 ? count : 0;
+	return r;
+}
+
+/* One more packet.  1; 0: that was all. */
+static int peek(struct dn_capture *c, int fd, unsigned char *buffer, Dn__UnixFile *m, struct dn_error *err)
 {
 	union {
 		char room[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(253 * sizeof(int))]; /* SCM_MAX_FD */
@@ -89,38 +92,40 @@ static int peek(int fd, unsigned char *buffer, Dn__UnixFile *m)
 				  .msg_iovlen = 1,
 				  .msg_control = &control,
 				  .msg_controllen = sizeof(control) };
-	Dn__UnixPacket packet = DN__UNIX_PACKET__INIT;
+	int r = 0;
 
 	ssize_t n = recvmsg(fd, &message, MSG_PEEK | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	if (n < 0)
-		return errno == EAGAIN || errno == ECONNRESET ? 0 : -errno;
-	bool good = take_control(&message, &packet);
-	if (message.msg_flags & MSG_TRUNC)
-		return -EMSGSIZE;
-	if (!good)
-		return -EXFULL;
+		return errno == EAGAIN || errno == ECONNRESET ? 0 : dn_error_set(err, -errno, "cannot look at it");
 	/* An empty message, unless it is the end. */
 	if (n == 0 && (m->type == SOCK_STREAM || m->shutdown & RECEIVES_NO_MORE))
 		return 0;
 	Dn__UnixPacket *p = dn_message_add(&m->packets, &m->n_packets, &dn__unix_packet__descriptor);
-	if (!p)
-		return -ENOMEM;
-	p->has_credentials = packet.has_credentials;
-	p->pid = packet.pid;
-	p->uid = packet.uid;
-	p->gid = packet.gid;
-	if (m->type == SOCK_DGRAM && take_name(&p->name, &sender, message.msg_namelen) < 0)
-		return -ENOMEM;
-	return dn_message_bytes(&p->data, buffer, (size_t)n) < 0 ? -ENOMEM : 1;
+	if (!p || dn_message_bytes(&p->data, buffer, (size_t)n) < 0 ||
+	    (m->type == SOCK_DGRAM && take_name(&p->name, &sender, message.msg_namelen) < 0))
+		return dn_error_set(err, -ENOMEM, "no memory for what is in it");
+	for (struct cmsghdr *h = CMSG_FIRSTHDR(&message); h; h = CMSG_NXTHDR(&message, h)) {
+		if (h->cmsg_level == SOL_SOCKET && h->cmsg_type == SCM_CREDENTIALS)
+			take_credentials(h, p);
+		else if (h->cmsg_level == SOL_SOCKET && h->cmsg_type == SCM_RIGHTS && r == 0)
+			r = take_descriptors(c, h, p, err);
+	}
+	if (r == 0 && message.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
+		r = dn_error_say(err, -EMSGSIZE, "a message is longer than %u bytes", PACKET_MAX);
+	return r < 0 ? r : 1;
 }
 
-static int capture_queue(const struct dn_description *d, int fd, struct dn_error *err)
+static int capture_queue(struct dn_capture *c, const struct dn_description *d, struct dn_error *err)
 {
 	_cleanup_free_ unsigned char *buffer = NULL;
 	Dn__UnixFile *m = d->file->unix_socket;
-	int before = -1, begin = 0, waiting = 0, r = 1;
+	int before = -1, begin = 0, waiting = 0, r = 1, number = d->number;
+	pid_t pid = d->process->pid;
 	socklen_t len = sizeof(before);
 
+	_cleanup_fd_ int fd = dn_description_get(d, err);
+	if (fd < 0)
+		return fd;
 	/* Nothing, nearly always. */
 	if (m->type != SOCK_DGRAM && ioctl(fd, FIONREAD, &waiting) == 0 && !waiting)
 		return 0;
@@ -131,16 +136,10 @@ static int capture_queue(const struct dn_description *d, int fd, struct dn_error
 	    setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &begin, sizeof(begin)) < 0)
 		return dn_error_set(err, -errno, "cannot look at what is in a socket");
 	while (r > 0)
-		r = peek(fd, buffer, m);
+		r = peek(c, fd, buffer, m, err);
 	setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &before, sizeof(before));
-	if (r == -EXFULL)
-		return dn_error_refuse(err,
-				       "process %d has descriptor %d open on a unix socket with descriptors on their "
-				       "way in it, which cannot be captured yet",
-				       d->process->pid, d->number);
-	return r < 0 ? dn_error_set(err, r, "cannot read what is in descriptor %d of process %d", d->number,
-				    d->process->pid)
-		     : 0;
+	/* d has moved if the packets brought others. */
+	return r < 0 ? dn_error_wrap(err, "descriptor %d of process %d, a unix socket", number, pid) : 0;
 }
 
 static int capture(struct dn_capture *c, const struct dn_file_probe *probe, Dn__File *file, struct dn_error *err)
@@ -297,37 +296,35 @@ static int find_listener(struct dn_capture *c, struct dn_description *d, const s
 	return 0;
 }
 
-static int capture_connection(struct dn_capture *c, struct dn_description *d, const struct dn_unix_info *list,
-			      size_t count, struct dn_error *err)
+static int capture_connection(struct dn_capture *c, struct dn_description *d, const struct dn_unix_info *info,
+			      struct dn_error *err)
 {
-	Dn__UnixFile *m = d->file->unix_socket;
-	const struct dn_unix_info *info = dn_unix_find(list, count, (ino_t)m->ino);
-
 	_cleanup_fd_ int fd = dn_description_get(d, err);
 	if (fd < 0)
 		return fd;
-	m->connected = info->has_peer;
-	m->shutdown = info->shutdown & (RECEIVES_NO_MORE | SENDS_NO_MORE);
 	int r = find_peer(c, d, info, fd, err);
 	if (r < 0 || d->driver != &dn_driver_unix)
 		return r;
 	r = find_listener(c, d, info, err);
-	if (r == 0)
-		r = find_file(d, info, err);
-	return r < 0 || m->listening ? r : capture_queue(d, fd, err);
+	return r < 0 ? r : find_file(d, info, err);
 }
 
-/* Listeners must be known before those who were accepted by them. */
-static int note_listener(struct dn_description *d, const struct dn_unix_info *list, size_t count, struct dn_error *err)
+/* What must be known of all before anything is said of one. */
+static int capture_state(struct dn_capture *c, struct dn_description *d, const struct dn_unix_info *info,
+			 struct dn_error *err)
 {
 	Dn__UnixFile *m = d->file->unix_socket;
-	const struct dn_unix_info *info = dn_unix_find(list, count, (ino_t)m->ino);
 
 	if (!info)
 		return refuse(d, "of another network namespace", err);
+	m->connected = info->has_peer;
+	m->shutdown = info->shutdown & (RECEIVES_NO_MORE | SENDS_NO_MORE);
 	m->listening = info->state == TCP_LISTEN;
 	m->backlog = m->listening ? info->backlog : 0;
-	return 0;
+	/* Of what leads outside nothing is taken along. */
+	if (m->listening || (info->peer && d->standard && !with_ino(c->files, info->peer)))
+		return 0;
+	return capture_queue(c, d, err);
 }
 
 static int capture_end(struct dn_capture *c, struct dn_error *err)
@@ -341,12 +338,17 @@ static int capture_end(struct dn_capture *c, struct dn_error *err)
 		i++;
 	if (i < t->count)
 		r = dn_unix_list(&list, &count, err);
-	for (size_t k = i; k < t->count && r == 0; k++)
-		if (t->descriptions[k].driver == &dn_driver_unix)
-			r = note_listener(&t->descriptions[k], list, count, err);
-	for (size_t k = i; k < t->count && r == 0; k++)
-		if (t->descriptions[k].driver == &dn_driver_unix)
-			r = capture_connection(c, &t->descriptions[k], list, count, err);
+	/* The table grows by what is on its way. */
+	for (size_t k = i; k < t->count && r == 0; k++) {
+		struct dn_description *d = &t->descriptions[k];
+		if (d->driver == &dn_driver_unix)
+			r = capture_state(c, d, dn_unix_find(list, count, d->ino), err);
+	}
+	for (size_t k = i; k < t->count && r == 0; k++) {
+		struct dn_description *d = &t->descriptions[k];
+		if (d->driver == &dn_driver_unix)
+			r = capture_connection(c, d, dn_unix_find(list, count, d->ino), err);
+	}
 	return r;
 }
 

@@ -24,6 +24,7 @@
 #include "resource/fileopen.h"
 #include "resource/sockets.h"
 
+#define DESCRIPTORS_MAX 253 /* in one message: the kernel's SCM_MAX_FD */
 #define RECEIVES_NO_MORE 1u
 #define SENDS_NO_MORE 2u
 
@@ -114,8 +115,9 @@ int dn_unix_check(struct dn_restore *r, const Dn__File *file, struct dn_error *e
 	    ((m->listening || m->accepted) && (!m->name.len || m->type == SOCK_DGRAM)))
 		return dn_error_say(err, -EINVAL, "file %u of the image is no unix socket", file->id);
 	for (size_t i = 0; i < m->n_packets; i++)
-		if (m->packets[i]->name.len > sizeof(((struct sockaddr_un *)0)->sun_path))
-			return dn_error_say(err, -EINVAL, "file %u of the image has a sender with a long name",
+		if (m->packets[i]->name.len > sizeof(((struct sockaddr_un *)0)->sun_path) ||
+		    m->packets[i]->n_files > DESCRIPTORS_MAX)
+			return dn_error_say(err, -EINVAL, "file %u of the image has a message that cannot be",
 					    file->id);
 	if (!is_peer_good(r, file))
 		return dn_error_say(err, -EINVAL, "file %u of the image has a peer that is not its own", file->id);
@@ -415,28 +417,48 @@ static int make_accepted(struct dn_restore *r, struct dn_open_file *f, struct dn
 
 /* ---- what was on its way ---- */
 
-static int send_packet(int fd, const Dn__UnixPacket *p, const struct sockaddr_un *to, socklen_t to_len)
+/* dunlin's descriptor of a file that travels in a message. */
+static int traveller(struct dn_restore *r, uint32_t id)
+{
+	const struct dn_open_file *f = dn_open_file(r->files, id);
+
+	return !f ? -1 : f->message->unix_socket ? f->made : f->fd;
+}
+
+static void put_control(struct msghdr *m, int type, const void *data, size_t size)
+{
+	struct cmsghdr *c = (struct cmsghdr *)((char *)m->msg_control + m->msg_controllen);
+
+	*c = (struct cmsghdr){ .cmsg_len = CMSG_LEN(size), .cmsg_level = SOL_SOCKET, .cmsg_type = type };
+	memcpy(CMSG_DATA(c), data, size);
+	m->msg_controllen += CMSG_SPACE(size);
+}
+
+static int send_packet(struct dn_restore *r, int fd, const Dn__UnixPacket *p, const struct sockaddr_un *to,
+		       socklen_t to_len)
 {
 	union {
-		char room[CMSG_SPACE(sizeof(struct ucred))];
+		char room[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(DESCRIPTORS_MAX * sizeof(int))];
 		struct cmsghdr align;
-	} control = { .align = { .cmsg_len = CMSG_LEN(sizeof(struct ucred)),
-				 .cmsg_level = SOL_SOCKET,
-				 .cmsg_type = SCM_CREDENTIALS } };
-	struct ucred u = { .pid = (pid_t)p->pid, .uid = p->uid, .gid = p->gid };
+	} control = {};
+	const struct ucred u = { .pid = (pid_t)p->pid, .uid = p->uid, .gid = p->gid };
 	struct iovec iov = { p->data.data, p->data.len };
-	struct msghdr message = { .msg_name = (void *)to, .msg_namelen = to_len, .msg_iov = &iov, .msg_iovlen = 1 };
+	struct msghdr message = {
+		.msg_name = (void *)to, .msg_namelen = to_len, .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control
+	};
+	int fds[DESCRIPTORS_MAX];
 
-	memcpy(CMSG_DATA(&control.align), &u, sizeof(u));
-	if (p->has_credentials) {
-		message.msg_control = &control;
-		message.msg_controllen = sizeof(control);
-	}
+	for (size_t i = 0; i < p->n_files; i++)
+		fds[i] = traveller(r, p->files[i]);
+	if (p->n_files)
+		put_control(&message, SCM_RIGHTS, fds, p->n_files * sizeof(int));
+	size_t without = message.msg_controllen;
+	if (p->has_credentials)
+		put_control(&message, SCM_CREDENTIALS, &u, sizeof(u));
 	ssize_t n = sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-	/* The sender is gone, or not ours to speak for: then the data alone. */
+	/* The sender is gone, or not ours to speak for: then without saying who it was. */
 	if (n < 0 && p->has_credentials && (errno == EPERM || errno == ESRCH)) {
-		message.msg_control = NULL;
-		message.msg_controllen = 0;
+		message.msg_controllen = without;
 		n = sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 	}
 	if (n < 0)
@@ -480,7 +502,7 @@ static int send_datagram(struct dn_restore *r, const Dn__UnixFile *m, const Dn__
 		len = address(is_path(m) ? &path : &m->name, &to);
 		fd = sender_of(r, p, &own);
 	}
-	int n = fd < 0 ? fd : send_packet(fd, p, len ? &to : NULL, len);
+	int n = fd < 0 ? fd : send_packet(r, fd, p, len ? &to : NULL, len);
 	if (own && fd >= 0)
 		close(fd);
 	return n;
@@ -493,7 +515,7 @@ static int fill(struct dn_restore *r, const struct dn_open_file *f, int other, s
 
 	for (size_t i = 0; i < m->n_packets; i++) {
 		const Dn__UnixPacket *p = m->packets[i];
-		int n = m->type == SOCK_DGRAM ? send_datagram(r, m, p, other) : send_packet(other, p, NULL, 0);
+		int n = m->type == SOCK_DGRAM ? send_datagram(r, m, p, other) : send_packet(r, other, p, NULL, 0);
 		if (n < 0)
 			return dn_error_set(err, n, "cannot put %zu bytes into the unix socket %s", p->data.len,
 					    name_of(m));
@@ -501,32 +523,39 @@ static int fill(struct dn_restore *r, const struct dn_open_file *f, int other, s
 	return 0;
 }
 
-/* Both directions of a connection; other is NULL where that end was closed, and gone what stands in for it. */
-static int fill_both(struct dn_restore *r, struct dn_open_file *f, struct dn_open_file *other, int gone,
-		     struct dn_error *err)
+/* Connections, each from the end that makes it. */
+static bool makes(struct dn_restore *r, const Dn__File *file)
+{
+	const Dn__UnixFile *m = file->unix_socket, *peer = unix_of(r, m->peer);
+
+	return !is_alone(r, file) && (!peer || m->accepted || (!peer->accepted && file->id < m->peer));
+}
+
+static int make_connected(struct dn_restore *r, struct dn_open_file *f, struct dn_error *err)
 {
 	const Dn__UnixFile *m = f->message->unix_socket;
-	int far = other ? other->made : gone;
+	struct dn_open_file *other = m->peer ? dn_open_file(r->files, m->peer) : NULL;
+
+	return m->accepted ? make_accepted(r, f, other, &f->gone, err) : make_both(r, f, other, &f->gone, err);
+}
+
+/* Both directions of a connection. */
+static int fill_connected(struct dn_restore *r, struct dn_open_file *f, struct dn_error *err)
+{
+	const Dn__UnixFile *m = f->message->unix_socket;
+	struct dn_open_file *other = m->peer ? dn_open_file(r->files, m->peer) : NULL;
+	int far = other ? other->made : f->gone;
 
 	int n = dn_socket_options_room(far, other ? other->message->unix_socket->options : m->options, err);
 	if (n == 0)
 		n = dn_socket_options_room(f->made, m->options, err);
 	if (n == 0)
 		n = fill(r, f, far, err);
-	return n == 0 && other ? fill(r, other, f->made, err) : n;
-}
-
-/* Connections, each from the end that makes it. */
-static int make_connected(struct dn_restore *r, struct dn_open_file *f, struct dn_error *err)
-{
-	const Dn__UnixFile *m = f->message->unix_socket;
-	struct dn_open_file *other = m->peer ? dn_open_file(r->files, m->peer) : NULL;
-	_cleanup_fd_ int gone = -1;
-
-	if (f->made >= 0 || (other && other->message->unix_socket->accepted))
-		return 0;
-	int n = m->accepted ? make_accepted(r, f, other, &gone, err) : make_both(r, f, other, &gone, err);
-	return n < 0 ? n : fill_both(r, f, other, gone, err);
+	if (n == 0 && other)
+		n = fill(r, other, f->made, err);
+	dn_cleanup_fd(&f->gone);
+	f->gone = -1;
+	return n;
 }
 
 static int fill_alone(struct dn_restore *r, struct dn_open_file *f, struct dn_error *err)
@@ -569,20 +598,14 @@ static bool any(struct dn_restore *r, const Dn__File *file)
 	return true;
 }
 
-static bool is_connected(struct dn_restore *r, const Dn__File *file)
-{
-	return !is_alone(r, file);
-}
-
 int dn_unix_make_all(struct dn_restore *r, struct dn_error *err)
 {
 	static const struct {
 		bool (*concerns)(struct dn_restore *r, const Dn__File *file);
 		int (*step)(struct dn_restore *r, struct dn_open_file *f, struct dn_error *err);
 	} phases[] = {
-		{ is_alone, make_alone }, { is_connected, make_connected },
-		{ is_alone, fill_alone }, { is_alone, connect_alone },
-		{ any, finish },
+		{ is_alone, make_alone }, { makes, make_connected },   { makes, fill_connected },
+		{ is_alone, fill_alone }, { is_alone, connect_alone }, { any, finish },
 	};
 	struct dn_open_files *o = r->files;
 	int n = 0;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* blocked_epoll.c - threads in epoll_wait, with and without a timeout: no EINTR, nothing lost */
+/* blocked_epoll.c - threads in epoll_wait, with and without a timeout: no EINTR, nothing lost
+ *
+ * unsettled: status (the mask of epoll_pwait comes and goes)
+ */
 #include <sys/epoll.h>
 
 #include "blocked.h"
