@@ -3,6 +3,7 @@
 #include "image/inspect.h"
 
 #include <errno.h>
+#include <sys/socket.h>
 #include <fcntl.h>
 
 #include "base/util.h"
@@ -80,6 +81,9 @@ void dn_file_describe(const struct dn_image *image, uint32_t id, char *text, siz
 		snprintf(text, size, "pidfd of %u", f->pidfd->pid);
 	else if (f->pidfd)
 		snprintf(text, size, "pidfd of a process that has ended");
+	else if (f->inet)
+		snprintf(text, size, "%s socket%s", f->inet->type == SOCK_STREAM ? "TCP" : "UDP",
+			 f->inet->listening ? ", listening" : "");
 	else if (f->unix_socket && f->unix_socket->peer)
 		snprintf(text, size, "unix socket, connected with file %u", f->unix_socket->peer);
 	else if (f->unix_socket)

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* sockopt.c - options that all sockets have
  *
- * Those that are numbers stand in a table.  They are read from the program's socket and set on the new one if
+ * They stand in tables.  They are read from the program's socket, those that it has, and set on the new one if
  * that has another value by itself.
  */
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <netinet/udp.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 
@@ -20,12 +23,85 @@ static const struct option {
 	bool doubled;
 	int force;
 } options[] = {
-	{ SOL_SOCKET, SO_SNDBUF, true, SO_SNDBUFFORCE }, { SOL_SOCKET, SO_RCVBUF, true, SO_RCVBUFFORCE },
-	{ SOL_SOCKET, SO_PASSCRED, false, 0 },		 { SOL_SOCKET, SO_PASSSEC, false, 0 },
-	{ SOL_SOCKET, SO_PEEK_OFF, false, 0 },		 { SOL_SOCKET, SO_KEEPALIVE, false, 0 },
-	{ SOL_SOCKET, SO_OOBINLINE, false, 0 },		 { SOL_SOCKET, SO_PRIORITY, false, 0 },
+	{ SOL_SOCKET, SO_SNDBUF, true, SO_SNDBUFFORCE },
+	{ SOL_SOCKET, SO_RCVBUF, true, SO_RCVBUFFORCE },
+	{ SOL_SOCKET, SO_PASSCRED, false, 0 },
+	{ SOL_SOCKET, SO_PASSSEC, false, 0 },
+	{ SOL_SOCKET, SO_PEEK_OFF, false, 0 },
+	{ SOL_SOCKET, SO_KEEPALIVE, false, 0 },
+	{ SOL_SOCKET, SO_OOBINLINE, false, 0 },
+	{ SOL_SOCKET, SO_PRIORITY, false, 0 },
 	{ SOL_SOCKET, SO_TIMESTAMP, false, 0 },
+	{ SOL_SOCKET, SO_REUSEADDR, false, 0 },
+	{ SOL_SOCKET, SO_REUSEPORT, false, 0 },
+	{ SOL_SOCKET, SO_BROADCAST, false, 0 },
+	{ SOL_SOCKET, SO_DONTROUTE, false, 0 },
+	{ SOL_SOCKET, SO_RCVLOWAT, false, 0 },
+	{ SOL_SOCKET, SO_MARK, false, 0 },
+	{ SOL_SOCKET, SO_BUSY_POLL, false, 0 },
+	{ SOL_SOCKET, SO_NO_CHECK, false, 0 },
+	{ SOL_SOCKET, SO_RXQ_OVFL, false, 0 },
+	{ SOL_SOCKET, SO_SELECT_ERR_QUEUE, false, 0 },
+	{ SOL_SOCKET, SO_ZEROCOPY, false, 0 },
+	{ IPPROTO_IP, IP_TOS, false, 0 },
+	{ IPPROTO_IP, IP_TTL, false, 0 },
+	{ IPPROTO_IP, IP_MTU_DISCOVER, false, 0 },
+	{ IPPROTO_IP, IP_RECVERR, false, 0 },
+	{ IPPROTO_IP, IP_PKTINFO, false, 0 },
+	{ IPPROTO_IP, IP_RECVTTL, false, 0 },
+	{ IPPROTO_IP, IP_RECVTOS, false, 0 },
+	{ IPPROTO_IP, IP_FREEBIND, false, 0 },
+	{ IPPROTO_IP, IP_TRANSPARENT, false, 0 },
+	{ IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, false, 0 },
+	{ IPPROTO_IP, IP_MULTICAST_TTL, false, 0 },
+	{ IPPROTO_IP, IP_MULTICAST_LOOP, false, 0 },
+	{ IPPROTO_IP, IP_MULTICAST_ALL, false, 0 },
+	{ IPPROTO_IPV6, IPV6_V6ONLY, false, 0 },
+	{ IPPROTO_IPV6, IPV6_UNICAST_HOPS, false, 0 },
+	{ IPPROTO_IPV6, IPV6_TCLASS, false, 0 },
+	{ IPPROTO_IPV6, IPV6_RECVPKTINFO, false, 0 },
+	{ IPPROTO_IPV6, IPV6_RECVERR, false, 0 },
+	{ IPPROTO_IPV6, IPV6_RECVHOPLIMIT, false, 0 },
+	{ IPPROTO_IPV6, IPV6_RECVTCLASS, false, 0 },
+	{ IPPROTO_IPV6, IPV6_MTU_DISCOVER, false, 0 },
+	{ IPPROTO_IPV6, IPV6_MULTICAST_HOPS, false, 0 },
+	{ IPPROTO_IPV6, IPV6_MULTICAST_LOOP, false, 0 },
+	{ IPPROTO_TCP, TCP_NODELAY, false, 0 },
+	{ IPPROTO_TCP, TCP_CORK, false, 0 },
+	{ IPPROTO_TCP, TCP_KEEPIDLE, false, 0 },
+	{ IPPROTO_TCP, TCP_KEEPINTVL, false, 0 },
+	{ IPPROTO_TCP, TCP_KEEPCNT, false, 0 },
+	{ IPPROTO_TCP, TCP_SYNCNT, false, 0 },
+	{ IPPROTO_TCP, TCP_LINGER2, false, 0 },
+	{ IPPROTO_TCP, TCP_DEFER_ACCEPT, false, 0 },
+	{ IPPROTO_TCP, TCP_USER_TIMEOUT, false, 0 },
+	{ IPPROTO_TCP, TCP_NOTSENT_LOWAT, false, 0 },
+	{ IPPROTO_TCP, TCP_FASTOPEN_CONNECT, false, 0 },
+	{ IPPROTO_UDP, UDP_CORK, false, 0 },
+	{ IPPROTO_UDP, UDP_SEGMENT, false, 0 },
+	{ IPPROTO_UDP, UDP_GRO, false, 0 },
+	{ IPPROTO_UDP, UDP_NO_CHECK6_TX, false, 0 },
+	{ IPPROTO_UDP, UDP_NO_CHECK6_RX, false, 0 },
 };
+
+static const struct {
+	int level, name;
+} byte_options[] = {
+	{ SOL_SOCKET, SO_LINGER },
+	{ SOL_SOCKET, SO_BINDTODEVICE },
+	{ IPPROTO_TCP, TCP_CONGESTION },
+};
+
+#define BYTES_MAX 64
+
+/* 0: the socket has no such option. */
+static socklen_t get_bytes(int fd, size_t i, char value[BYTES_MAX])
+{
+	socklen_t len = BYTES_MAX;
+
+	memset(value, 0, BYTES_MAX);
+	return getsockopt(fd, byte_options[i].level, byte_options[i].name, value, &len) == 0 ? len : 0;
+}
 
 static bool get(int fd, const struct option *o, int *ret)
 {
@@ -42,6 +118,14 @@ static const struct option *find(const Dn__SocketOption *m)
 	return NULL;
 }
 
+static int find_bytes(const Dn__SocketBytes *m)
+{
+	for (size_t i = 0; i < DN_ARRAY_LEN(byte_options); i++)
+		if ((uint32_t)byte_options[i].level == m->level && (uint32_t)byte_options[i].name == m->name)
+			return (int)i;
+	return -1;
+}
+
 static uint64_t get_timeout(int fd, int name)
 {
 	struct timeval t = {};
@@ -49,6 +133,23 @@ static uint64_t get_timeout(int fd, int name)
 
 	getsockopt(fd, SOL_SOCKET, name, &t, &len);
 	return (uint64_t)t.tv_sec * MICRO + (uint64_t)t.tv_usec;
+}
+
+static int capture_bytes(int fd, Dn__SocketOptions *m, struct dn_error *err)
+{
+	char value[BYTES_MAX];
+
+	for (size_t i = 0; i < DN_ARRAY_LEN(byte_options); i++) {
+		socklen_t len = get_bytes(fd, i, value);
+		if (!len)
+			continue;
+		Dn__SocketBytes *o = dn_message_add(&m->bytes, &m->n_bytes, &dn__socket_bytes__descriptor);
+		if (!o || dn_message_bytes(&o->value, value, len) < 0)
+			return dn_error_set(err, -ENOMEM, "cannot list socket options");
+		o->level = (uint32_t)byte_options[i].level;
+		o->name = (uint32_t)byte_options[i].name;
+	}
+	return 0;
 }
 
 int dn_socket_options_capture(int fd, Dn__SocketOptions **ret, struct dn_error *err)
@@ -74,7 +175,7 @@ int dn_socket_options_capture(int fd, Dn__SocketOptions **ret, struct dn_error *
 	m->send_timeout_us = get_timeout(fd, SO_SNDTIMEO);
 	m->receive_timeout_us = get_timeout(fd, SO_RCVTIMEO);
 	*ret = m;
-	return 0;
+	return capture_bytes(fd, m, err);
 }
 
 int dn_socket_options_check(const Dn__SocketOptions *m, struct dn_error *err)
@@ -85,6 +186,23 @@ int dn_socket_options_check(const Dn__SocketOptions *m, struct dn_error *err)
 		if (!find(m->numbers[i]))
 			return dn_error_say(err, -EINVAL, "the image has a socket option %u:%u, which is not known",
 					    m->numbers[i]->level, m->numbers[i]->name);
+	for (size_t i = 0; i < m->n_bytes; i++)
+		if (find_bytes(m->bytes[i]) < 0 || m->bytes[i]->value.len > BYTES_MAX)
+			return dn_error_say(err, -EINVAL, "the image has a socket option %u:%u, which is not known",
+					    m->bytes[i]->level, m->bytes[i]->name);
+	return 0;
+}
+
+static int set_bytes(int fd, const Dn__SocketBytes *m, struct dn_error *err)
+{
+	char now[BYTES_MAX], wanted[BYTES_MAX] = "";
+	size_t i = (size_t)find_bytes(m);
+
+	memcpy(wanted, m->value.data, m->value.len);
+	get_bytes(fd, i, now);
+	if (memcmp(now, wanted, sizeof(now)) &&
+	    setsockopt(fd, byte_options[i].level, byte_options[i].name, wanted, (socklen_t)m->value.len) < 0)
+		return dn_error_set(err, -errno, "cannot set option %u:%u of a socket", m->level, m->name);
 	return 0;
 }
 
@@ -124,6 +242,8 @@ int dn_socket_options_restore(int fd, const Dn__SocketOptions *m, struct dn_erro
 
 	for (size_t i = 0; i < m->n_numbers && r == 0; i++)
 		r = set_number(fd, find(m->numbers[i]), m->numbers[i]->value, err);
+	for (size_t i = 0; i < m->n_bytes && r == 0; i++)
+		r = set_bytes(fd, m->bytes[i], err);
 	if (r == 0)
 		r = set_timeout(fd, SO_SNDTIMEO, m->send_timeout_us, err);
 	return r < 0 ? r : set_timeout(fd, SO_RCVTIMEO, m->receive_timeout_us, err);

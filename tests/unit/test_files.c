@@ -483,7 +483,7 @@ static void semaphores(void **state)
 
 static void open_socket(void)
 {
-	socket(AF_INET, SOCK_STREAM, 0);
+	socket(AF_NETLINK, SOCK_RAW, 0);
 }
 
 static void open_inotify(void)
