@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* refuse_socket_timeout.c - who waits at a socket that has a timeout does not notice that it was refused
- *
- * refused: socket
- */
+/* blocked_socket.c - threads that wait at sockets with a timeout (SO_RCVTIMEO): a stop must not show */
 #include <sys/socket.h>
 
 #include "blocked.h"
