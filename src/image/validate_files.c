@@ -85,6 +85,8 @@ static int check_file(const struct dn_image *image, const Dn__File *f, struct dn
 		return BAD("file %u is joined to descriptor %u", f->id, f->outside->standard);
 	if (f->proc && f->proc->pid && !dn_contents_process(image, f->proc->pid))
 		return BAD("file %u is of process %u, which the image does not have", f->id, f->proc->pid);
+	if (f->inet && f->inet->peer && !dn_image_file(image, f->inet->peer))
+		return BAD("file %u is connected with file %u, which the image does not have", f->id, f->inet->peer);
 	if (f->unix_socket) {
 		int r = check_unix(image, f->id, f->unix_socket, err);
 		if (r < 0)

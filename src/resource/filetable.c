@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "resource/message.h"
+#include "resource/sockets.h"
 
 int dn_reopen(int fd, int flags)
 {
@@ -86,6 +87,12 @@ int dn_file_table(struct dn_capture *c, struct dn_file_table **ret, struct dn_er
 	t->shm_dev = st.st_dev;
 	*ret = t;
 	return 0;
+}
+
+void dn_files_before_kill(struct dn_capture *c)
+{
+	if (c->files)
+		dn_tcp_before_kill(c);
 }
 
 void dn_files_capture_finish(struct dn_capture *c)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* inet.c - driver: TCP and UDP sockets that have no connection and hold nothing
+/* inet.c - driver: TCP and UDP sockets
  *
  * Sockets that listen, that are bound or not, and UDP sockets connected to an address: all that they are shows in
- * getsockname, getpeername and options.  Connections of TCP, datagrams that wait, and memberships in multicast
- * groups are refused.
+ * getsockname, getpeername and options.  Connections of TCP within the tree: tcp.c.  Connections that lead outside,
+ * datagrams that wait, and memberships in multicast groups are refused.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -21,22 +21,28 @@
 #include "resource/message.h"
 #include "resource/sockets.h"
 
-/* ================= capture ================= */
-
-static int get_option(int fd, int level, int name)
+const char *dn_inet_text(const ProtobufCBinaryData *a, char text[static 80])
 {
-	int value = -1;
-	socklen_t len = sizeof(value);
+	struct sockaddr_in6 six = {};
+	struct sockaddr_in four;
+	char ip[INET6_ADDRSTRLEN] = "?";
 
-	return getsockopt(fd, level, name, &value, &len) == 0 ? value : -1;
+	memcpy(&six, a->data, DN_MIN(a->len, sizeof(six)));
+	memcpy(&four, &six, sizeof(four));
+	bool is_four = four.sin_family == AF_INET;
+	inet_ntop(four.sin_family, is_four ? (void *)&four.sin_addr : (void *)&six.sin6_addr, ip, sizeof(ip));
+	snprintf(text, 80, is_four ? "%s:%u" : "[%s]:%u", ip, ntohs(four.sin_port));
+	return text;
 }
+
+/* ================= capture ================= */
 
 static bool match(const struct dn_file_probe *probe)
 {
 	if (!S_ISSOCK(probe->st.st_mode) || probe->flags & O_PATH)
 		return false;
-	int domain = get_option(probe->fd, SOL_SOCKET, SO_DOMAIN),
-	    protocol = get_option(probe->fd, SOL_SOCKET, SO_PROTOCOL);
+	int domain = dn_socket_number(probe->fd, SOL_SOCKET, SO_DOMAIN),
+	    protocol = dn_socket_number(probe->fd, SOL_SOCKET, SO_PROTOCOL);
 	return (domain == AF_INET || domain == AF_INET6) && (protocol == IPPROTO_TCP || protocol == IPPROTO_UDP);
 }
 
@@ -128,7 +134,7 @@ static const char *state_of(const struct dn_file_probe *probe, Dn__InetFile *m)
 	/* One that never was connected has nothing to say about its end. */
 	if (info.tcpi_state == TCP_CLOSE)
 		return poll(&ended, 1, 0) == 1 && ended.revents & POLLRDHUP ? "no longer connected" : NULL;
-	return "connected";
+	return NULL; /* dn_tcp_capture() has its say */
 }
 
 static int get_address(int (*ask)(int, struct sockaddr *, socklen_t *), int fd, ProtobufCBinaryData *field)
@@ -166,9 +172,9 @@ static int capture(struct dn_capture *c, const struct dn_file_probe *probe, Dn__
 
 	if (!m || get_address(get_own, probe->fd, &m->local) < 0 || get_address(get_peer, probe->fd, &m->remote) < 0)
 		return dn_error_set(err, -ENOMEM, "cannot list sockets");
-	m->family = (uint32_t)get_option(probe->fd, SOL_SOCKET, SO_DOMAIN);
-	m->type = (uint32_t)get_option(probe->fd, SOL_SOCKET, SO_TYPE);
-	m->protocol = (uint32_t)get_option(probe->fd, SOL_SOCKET, SO_PROTOCOL);
+	m->family = (uint32_t)dn_socket_number(probe->fd, SOL_SOCKET, SO_DOMAIN);
+	m->type = (uint32_t)dn_socket_number(probe->fd, SOL_SOCKET, SO_TYPE);
+	m->protocol = (uint32_t)dn_socket_number(probe->fd, SOL_SOCKET, SO_PROTOCOL);
 	m->uid = probe->st.st_uid;
 	m->gid = probe->st.st_gid;
 	const char *what = state_of(probe, m);
@@ -178,6 +184,18 @@ static int capture(struct dn_capture *c, const struct dn_file_probe *probe, Dn__
 	if (!is_bound(m))
 		dn_message_bytes(&m->local, NULL, 0);
 	return dn_socket_options_capture(probe->fd, &m->options, err);
+}
+
+static int capture_end(struct dn_capture *c, struct dn_error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < c->files->count && r == 0; i++) {
+		struct dn_description *d = &c->files->descriptions[i];
+		if (d->driver == &dn_driver_inet && d->file->inet->type == SOCK_STREAM && d->file->inet->remote.len)
+			r = dn_tcp_capture(c, d, err);
+	}
+	return r;
 }
 
 /* ================= restore ================= */
@@ -200,37 +218,22 @@ static int check(struct dn_restore *r, const Dn__File *file, struct dn_error *er
 
 	if (!m || (m->family != AF_INET && m->family != AF_INET6) || !is_address(m, &m->local) ||
 	    !is_address(m, &m->remote) ||
-	    !((m->type == SOCK_STREAM && m->protocol == IPPROTO_TCP && !m->remote.len) ||
+	    !((m->type == SOCK_STREAM && m->protocol == IPPROTO_TCP && dn_tcp_check(r, file)) ||
 	      (m->type == SOCK_DGRAM && m->protocol == IPPROTO_UDP && !m->listening)))
 		return dn_error_say(err, -EINVAL, "file %u of the image is no TCP or UDP socket", file->id);
 	return dn_socket_options_check(m->options, err);
 }
 
-static const char *address_text(const ProtobufCBinaryData *a, char text[static 80])
-{
-	struct sockaddr_in6 six = {};
-	struct sockaddr_in four;
-	char ip[INET6_ADDRSTRLEN] = "?";
-
-	memcpy(&six, a->data, DN_MIN(a->len, sizeof(six)));
-	memcpy(&four, &six, sizeof(four));
-	bool is_four = four.sin_family == AF_INET;
-	inet_ntop(four.sin_family, is_four ? (void *)&four.sin_addr : (void *)&six.sin6_addr, ip, sizeof(ip));
-	snprintf(text, 80, is_four ? "%s:%u" : "[%s]:%u", ip, ntohs(four.sin_port));
-	return text;
-}
-
 /* What is left of closed connections, and others of the tree at the same port, must not stand in the way. */
-static int bind_again(int fd, const Dn__InetFile *m, struct dn_error *err)
+int dn_inet_bind(int fd, const Dn__InetFile *m, struct dn_error *err)
 {
-	int before = get_option(fd, SOL_SOCKET, SO_REUSEADDR), on = 1;
+	int on = 1;
 	char text[80];
 
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	if (bind(fd, (const struct sockaddr *)m->local.data, (socklen_t)m->local.len) < 0)
 		return dn_error_set(err, -errno, "cannot bind a socket to %s: is another program there?",
-				    address_text(&m->local, text));
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &before, sizeof(before));
+				    dn_inet_text(&m->local, text));
 	return 0;
 }
 
@@ -239,31 +242,56 @@ static int restore(struct dn_restore *r, const Dn__File *file, int *ret_fd, stru
 	const Dn__InetFile *m = file->inet;
 	char text[80];
 
+	/* Connections first: who listens would accept them. */
+	int n = dn_tcp_connect_all(r, err);
+	if (n < 0 || m->peer) {
+		*ret_fd = n < 0 ? -1 : DN_STEAL_FD(dn_open_file(r->files, file->id)->made);
+		return n;
+	}
 	_cleanup_fd_ int fd = socket((int)m->family, (int)m->type | SOCK_CLOEXEC, (int)m->protocol);
 	if (fd < 0)
 		return dn_error_set(err, -errno, "cannot make a socket");
 	/* Whoever shares a port must be of one user. */
 	if ((m->uid != geteuid() || m->gid != getegid()) && fchown(fd, m->uid, m->gid) < 0 && errno != EPERM)
 		return dn_error_set(err, -errno, "cannot give a socket to user %u", m->uid);
-	int n = dn_socket_options_restore(fd, m->options, err);
+	n = dn_socket_options_restore(fd, m->options, err);
 	if (n == 0 && m->local.len)
-		n = bind_again(fd, m, err);
+		n = dn_inet_bind(fd, m, err);
 	if (n == 0 && m->remote.len &&
 	    connect(fd, (const struct sockaddr *)m->remote.data, (socklen_t)m->remote.len) < 0)
-		n = dn_error_set(err, -errno, "cannot connect a socket to %s", address_text(&m->remote, text));
+		n = dn_error_set(err, -errno, "cannot connect a socket to %s", dn_inet_text(&m->remote, text));
 	if (n == 0 && m->listening && listen(fd, (int)m->backlog) < 0)
 		n = dn_error_set(err, -errno, "cannot listen at %s: does another program?",
-				 address_text(&m->local, text));
+				 dn_inet_text(&m->local, text));
 	if (n < 0)
 		return n;
 	*ret_fd = DN_STEAL_FD(fd);
 	return 0;
 }
 
+/* All are bound and listen: how they take others at their port is theirs to say again. */
+static int set_reuse(const Dn__InetFile *m, int fd, struct dn_error *err)
+{
+	for (size_t i = 0; i < m->options->n_numbers; i++) {
+		const Dn__SocketOption *o = m->options->numbers[i];
+		if (o->level == SOL_SOCKET && o->name == SO_REUSEADDR &&
+		    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &o->value, sizeof(o->value)) < 0)
+			return dn_error_set(err, -errno, "cannot set SO_REUSEADDR of a socket");
+	}
+	return 0;
+}
+
+static int start(struct dn_restore *r, const Dn__File *file, int fd, struct dn_error *err)
+{
+	return set_reuse(file->inet, fd, err);
+}
+
 const struct dn_file_driver dn_driver_inet = {
 	.name = "inet",
 	.match = match,
 	.capture = capture,
+	.capture_end = capture_end,
 	.check = check,
 	.restore = restore,
+	.start = start,
 };

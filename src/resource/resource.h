@@ -105,6 +105,8 @@ int dn_files_install(struct dn_restore *r, struct dn_process *seed, const Dn__Pr
 int dn_objects_seal(struct dn_restore *r, struct dn_error *err);
 /* Shortly before the tree is let go: starts what counts. */
 int dn_files_start(struct dn_restore *r, struct dn_error *err);
+/* The image is complete and the tree about to be killed. */
+void dn_files_before_kill(struct dn_capture *c);
 void dn_files_capture_finish(struct dn_capture *c);
 void dn_files_restore_finish(struct dn_restore *r);
 

@@ -22,6 +22,7 @@ static const struct option {
 	/* Reads give twice what was set (socket(7)); beyond the limit of the system only with privilege. */
 	bool doubled;
 	int force;
+	bool datagrams; /* means nothing to streams, and cannot be set */
 } options[] = {
 	{ SOL_SOCKET, SO_SNDBUF, true, SO_SNDBUFFORCE },
 	{ SOL_SOCKET, SO_RCVBUF, true, SO_RCVBUFFORCE },
@@ -53,9 +54,9 @@ static const struct option {
 	{ IPPROTO_IP, IP_FREEBIND, false, 0 },
 	{ IPPROTO_IP, IP_TRANSPARENT, false, 0 },
 	{ IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, false, 0 },
-	{ IPPROTO_IP, IP_MULTICAST_TTL, false, 0 },
-	{ IPPROTO_IP, IP_MULTICAST_LOOP, false, 0 },
-	{ IPPROTO_IP, IP_MULTICAST_ALL, false, 0 },
+	{ IPPROTO_IP, IP_MULTICAST_TTL, false, 0, true },
+	{ IPPROTO_IP, IP_MULTICAST_LOOP, false, 0, true },
+	{ IPPROTO_IP, IP_MULTICAST_ALL, false, 0, true },
 	{ IPPROTO_IPV6, IPV6_V6ONLY, false, 0 },
 	{ IPPROTO_IPV6, IPV6_UNICAST_HOPS, false, 0 },
 	{ IPPROTO_IPV6, IPV6_TCLASS, false, 0 },
@@ -64,8 +65,8 @@ static const struct option {
 	{ IPPROTO_IPV6, IPV6_RECVHOPLIMIT, false, 0 },
 	{ IPPROTO_IPV6, IPV6_RECVTCLASS, false, 0 },
 	{ IPPROTO_IPV6, IPV6_MTU_DISCOVER, false, 0 },
-	{ IPPROTO_IPV6, IPV6_MULTICAST_HOPS, false, 0 },
-	{ IPPROTO_IPV6, IPV6_MULTICAST_LOOP, false, 0 },
+	{ IPPROTO_IPV6, IPV6_MULTICAST_HOPS, false, 0, true },
+	{ IPPROTO_IPV6, IPV6_MULTICAST_LOOP, false, 0, true },
 	{ IPPROTO_TCP, TCP_NODELAY, false, 0 },
 	{ IPPROTO_TCP, TCP_CORK, false, 0 },
 	{ IPPROTO_TCP, TCP_KEEPIDLE, false, 0 },
@@ -101,6 +102,14 @@ static socklen_t get_bytes(int fd, size_t i, char value[BYTES_MAX])
 
 	memset(value, 0, BYTES_MAX);
 	return getsockopt(fd, byte_options[i].level, byte_options[i].name, value, &len) == 0 ? len : 0;
+}
+
+int dn_socket_number(int fd, int level, int name)
+{
+	int value = -1;
+	socklen_t len = sizeof(value);
+
+	return getsockopt(fd, level, name, &value, &len) == 0 ? value : -1;
 }
 
 static bool get(int fd, const struct option *o, int *ret)
@@ -155,10 +164,11 @@ static int capture_bytes(int fd, Dn__SocketOptions *m, struct dn_error *err)
 int dn_socket_options_capture(int fd, Dn__SocketOptions **ret, struct dn_error *err)
 {
 	Dn__SocketOptions *m = dn_message_new(&dn__socket_options__descriptor);
+	bool stream = dn_socket_number(fd, SOL_SOCKET, SO_TYPE) == SOCK_STREAM;
 
 	for (size_t i = 0; m && i < DN_ARRAY_LEN(options); i++) {
 		int value;
-		if (!get(fd, &options[i], &value))
+		if ((options[i].datagrams && stream) || !get(fd, &options[i], &value))
 			continue;
 		Dn__SocketOption *o = dn_message_add(&m->numbers, &m->n_numbers, &dn__socket_option__descriptor);
 		if (!o) {
@@ -214,17 +224,24 @@ static int set_number(int fd, const struct option *o, int value, struct dn_error
 		return 0;
 	if (o->force && setsockopt(fd, o->level, o->force, set, sizeof(*set)) == 0)
 		return 0;
-	if (setsockopt(fd, o->level, o->name, set, sizeof(*set)) < 0)
-		return dn_error_set(err, -errno, "cannot set option %d of a socket to %d", o->name, value);
+	int code = setsockopt(fd, o->level, o->name, set, sizeof(*set)) < 0 ? -errno : 0;
+	/* bind() has decided about it, and of a connection it says nothing. */
+	if (code == -EINVAL && o->level == IPPROTO_IPV6 && o->name == IPV6_V6ONLY)
+		return 0;
+	if (code < 0)
+		return dn_error_set(err, code, "cannot set option %d:%d of a socket to %d", o->level, o->name, value);
 	return 0;
 }
 
 int dn_socket_options_room(int fd, const Dn__SocketOptions *m, struct dn_error *err)
 {
-	for (size_t i = 0; i < m->n_numbers; i++)
-		if (m->numbers[i]->level == SOL_SOCKET && m->numbers[i]->name == SO_SNDBUF)
-			return set_number(fd, find(m->numbers[i]), m->numbers[i]->value, err);
-	return 0;
+	int r = 0;
+
+	for (size_t i = 0; i < m->n_numbers && r == 0; i++)
+		if (m->numbers[i]->level == SOL_SOCKET &&
+		    (m->numbers[i]->name == SO_SNDBUF || m->numbers[i]->name == SO_RCVBUF))
+			r = set_number(fd, find(m->numbers[i]), m->numbers[i]->value, err);
+	return r;
 }
 
 static int set_timeout(int fd, int name, uint64_t us, struct dn_error *err)
