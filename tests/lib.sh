@@ -14,6 +14,7 @@ image=$folder/images/image
 quiet=$folder/.never
 pid='' restarted='' stopped='' source='' mode=${mode:-}
 mkdir -p "$folder/images" "$folder/tmp"
+ip link set lo up
 [ -p "$quiet" ] || mkfifo "$quiet"
 
 fail()
