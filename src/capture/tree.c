@@ -137,7 +137,7 @@ static int check_status(struct dn_process *p, struct dn_error *err)
 static int check_namespaces(struct dn_process *p, bool is_root, struct dn_error *err)
 {
 	static __thread ino_t own[DN_ARRAY_LEN(namespaces)]; /* asked for once in a capture */
-	ino_t its[DN_ARRAY_LEN(namespaces)];
+	ino_t its[DN_ARRAY_LEN(namespaces)] = {};
 
 	int r = is_root ? read_namespaces(getpid(), own, err) : 0;
 	if (r == 0)
