@@ -22,7 +22,7 @@
 
 struct sched_facts {
 	double exec_start_ms;
-	uint64_t switches;
+	uint64_t switches; /* voluntary ones: whoever is preempted on its way has not slept */
 };
 
 /* CLOCK_MONOTONIC minus task clock, per processor.  Learned anew after a while: in between it may have
@@ -43,7 +43,7 @@ static int read_sched(pid_t pid, pid_t tid, struct sched_facts *ret)
 
 	if (dn_read_text(&t, NULL, "/proc/%d/task/%d/sched", pid, tid) < 0)
 		return -1;
-	const char *start = strstr(t.data, "se.exec_start"), *switches = strstr(t.data, "\nnr_switches");
+	const char *start = strstr(t.data, "se.exec_start"), *switches = strstr(t.data, "\nnr_voluntary_switches");
 	if (!start || !(start = strchr(start, ':')) || !switches || !(switches = strchr(switches, ':')))
 		return -1;
 	ret->exec_start_ms = strtod(start + 1, NULL);

@@ -28,7 +28,7 @@ struct dn_thread {
 	uint64_t rest_at;	  /* where the kernel will write what is left of the sleep, 0: nowhere */
 	unsigned char rest[16];	  /* what stood there before */
 	long restarted_call;	  /* restart_syscall: which call it probably is, 0: unknown */
-	uint64_t asleep_switches; /* its context switches until then */
+	uint64_t asleep_switches; /* its voluntary context switches until then */
 	int64_t remaining_ns;	  /* what was left of that call's timeout when held; -1: no timeout */
 	uint64_t held_at;	  /* dn_now_ns() of the stop */
 	bool stop_shows;	  /* seen in a call that returns EINTR after a mere stop */
