@@ -596,6 +596,7 @@ int dn_files_capture_end(struct dn_capture *c, struct dn_error *err)
 	if (r < 0)
 		return r;
 	warn_of_owners(c);
+	dn_ancestors_look(c);
 	r = write_files(c, err);
 	if (r == 0)
 		r = dn_pipes_write(c, err);

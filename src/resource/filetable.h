@@ -39,6 +39,7 @@ struct dn_pipe_seen {
 	uint32_t reader, writer; /* indices of one of each */
 	bool packets;		 /* a write end is in packet mode */
 	bool outside;		 /* its other end is not in the tree */
+	bool shared_outside;	 /* somebody else has it, too: that was said */
 };
 
 struct dn_file_table {
@@ -145,3 +146,8 @@ int dn_pipe_capture(struct dn_capture *c, const struct dn_file_probe *probe, boo
 int dn_pipes_sort_out(struct dn_capture *c, struct dn_error *err);
 /* Data and sizes, as PIPES records. */
 int dn_pipes_write(struct dn_capture *c, struct dn_error *err);
+
+/* ---- ancestors ---- */
+
+/* Warns of pipes and objects that the processes above the tree have too. */
+void dn_ancestors_look(struct dn_capture *c);

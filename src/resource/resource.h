@@ -118,6 +118,7 @@ struct dn_object {
 	int fd; /* readable, or -1: read it through (shared) mappings of processes instead */
 	dev_t dev;
 	ino_t ino;
+	bool shared_outside; /* somebody else has it, too: that was said */
 };
 
 struct dn_object *dn_objects(struct dn_capture *c, size_t *ret_count);
