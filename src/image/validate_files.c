@@ -2,6 +2,7 @@
 /* validate_files.c - is what an image says of files, pipes, objects and descriptors possible? */
 #include <errno.h>
 #include <limits.h>
+#include <sys/stat.h>
 
 #include "base/util.h"
 #include "image/contents.h"
@@ -32,6 +33,8 @@ static int check_path(const struct dn_image *image, uint32_t id, const Dn__PathF
 		return BAD("file %u has the path '%.200s', which is not a plain absolute one", id, p->path);
 	if (p->object && !dn_image_object(image, p->object))
 		return BAD("file %u is object %u, which the image does not have", id, p->object);
+	if (p->removed && (p->object || !S_ISDIR(p->mode)))
+		return BAD("file %u was removed, and is no folder", id);
 	if (p->size > INT64_MAX || p->handle.len > HANDLE_MAX)
 		return BAD("file %u has %lu bytes and a handle of %zu", id, p->size, p->handle.len);
 	return 0;

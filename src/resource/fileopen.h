@@ -96,6 +96,8 @@ const char *dn_file_name(const Dn__File *file);
 int dn_path_check(struct dn_restore *r, const Dn__File *file, const Dn__PathFile *path, struct dn_error *err);
 /* Opens it with the flags of the description.  -errno. */
 int dn_path_open(struct dn_restore *r, const Dn__File *file, const Dn__PathFile *path, struct dn_error *err);
+/* The same for a folder that was removed. */
+int dn_removed_open(struct dn_restore *r, const Dn__File *file, struct dn_error *err);
 /* A new name next to path that does not exist, for what is deleted at once; to be freed. */
 char *dn_path_spare(const char *path);
 

@@ -166,10 +166,9 @@ static int capture_deleted(struct dn_capture *c, const struct dn_file_probe *pro
 {
 	char whose[96];
 
-	if (!S_ISREG(probe->st.st_mode))
-		return dn_error_refuse(err, "%s %s, a deleted %s, which cannot be captured",
-				       dn_probe_whose(probe, whose), was,
-				       S_ISDIR(probe->st.st_mode) ? "folder" : "special file");
+	if (!S_ISREG(probe->st.st_mode) && !S_ISDIR(probe->st.st_mode))
+		return dn_error_refuse(err, "%s %s, a deleted special file, which cannot be captured",
+				       dn_probe_whose(probe, whose), was);
 	if (!is_data(probe->fd))
 		return dn_error_refuse(
 			err, "%s %s, a deleted file of a file system that is no storage, which cannot be captured",
@@ -177,6 +176,12 @@ static int capture_deleted(struct dn_capture *c, const struct dn_file_probe *pro
 	if (!is_mounted(probe->fd))
 		return dn_error_refuse(err, "%s %s, which is on no mounted file system and cannot be captured",
 				       dn_probe_whose(probe, whose), was);
+	if (S_ISDIR(probe->st.st_mode)) {
+		m->removed = true;
+		m->uid = probe->st.st_uid;
+		m->gid = probe->st.st_gid;
+		return 0;
+	}
 	int r = dn_object_capture(c, probe, DN__OBJECT__KIND__GHOST, was, &m->object, err);
 	if (r < 0)
 		return r;
@@ -276,6 +281,8 @@ int dn_path_check(struct dn_restore *r, const Dn__File *file, const Dn__PathFile
 			return dn_error_say(err, -EINVAL, "the image has no content for %s", path->path);
 		return 0;
 	}
+	if (path->removed)
+		return 0;
 	if ((S_ISLNK(path->mode) ? lstat(path->path, &st) : stat(path->path, &st)) < 0)
 		return dn_error_set(err, -errno, "%s, which the program uses, cannot be found", path->path);
 	if ((st.st_mode & S_IFMT) != (path->mode & S_IFMT))
@@ -309,6 +316,8 @@ int dn_path_open(struct dn_restore *r, const Dn__File *file, const Dn__PathFile 
 
 	if (path->object)
 		return dn_object_open(r, path->object, file->flags, err);
+	if (path->removed)
+		return dn_removed_open(r, file, err);
 	/* Not to wait for a lease or the other end of what was put there meanwhile; set_state() makes
 	 * it right. */
 	flags |= flags & O_PATH ? 0 : O_NONBLOCK;

@@ -496,13 +496,6 @@ static void open_terminal(void)
 	posix_openpt(O_RDWR | O_NOCTTY);
 }
 
-static void open_deleted_folder(void)
-{
-	mkdir(in_folder("nothing"), 0755);
-	open(in_folder("nothing"), O_RDONLY);
-	rmdir(in_folder("nothing"));
-}
-
 static void open_lease(void)
 {
 	fcntl(open(in_folder("lease"), O_RDWR | O_CREAT, 0600), F_SETLEASE, F_WRLCK);
@@ -529,7 +522,6 @@ static void refusals(void **state)
 		{ open_socket, "socket" },
 		{ open_inotify, "inotify" },
 		{ open_terminal, "pseudo-terminal" },
-		{ open_deleted_folder, "deleted folder" },
 		{ open_lease, "lease" },
 		{ open_gone_process, "gone" },
 	};
