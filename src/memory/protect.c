@@ -36,6 +36,17 @@ int dn_lock_vma(struct dn_calls *calls, const Dn__Vma *v, struct dn_error *err)
 	return dn_calls_ignore(calls, v->start, "lock memory", err, SYS_mlock2, args);
 }
 
+/* In a process whose pages are all merged, what is not was excepted. */
+static int except_from_merging(struct dn_calls *calls, const Dn__Vma *v, struct dn_error *err)
+{
+	bool can = v->kind == DN__VMA__KIND__ANON || v->kind == DN__VMA__KIND__FILE_PRIVATE;
+
+	if (!can || v->flags & DN_VMA_MERGEABLE)
+		return 0;
+	return dn_calls_ignore(calls, v->start, "advise on memory", err, SYS_madvise,
+			       DN_ARGS(v->start, v->end - v->start, MADV_UNMERGEABLE));
+}
+
 static int advise(struct dn_calls *calls, const Dn__Vma *v, struct dn_error *err)
 {
 	static const struct {
@@ -161,8 +172,11 @@ int dn_memory_protect(struct dn_restore *r, size_t i, struct dn_error *err)
 		return dn_error_set(err, -ENOMEM, "cannot protect the memory of process %u", p->process->pid);
 	dn_calls_init(calls, r, i);
 	k = let_children_have(r, i, calls, err);
-	for (size_t v = 0; v < p->vma_count && k >= 0; v++)
+	for (size_t v = 0; v < p->vma_count && k >= 0; v++) {
 		k = protect_vma(calls, p->vmas[v], err);
+		if (k >= 0 && p->process->memory_merge)
+			k = except_from_merging(calls, p->vmas[v], err);
+	}
 	if (k >= 0 && p->process->mm)
 		k = set_mm(r, calls, p->process->mm, err);
 	if (k >= 0 && p->process->mm)

@@ -136,6 +136,6 @@ const struct dn_task_driver dn_task_merging = {
 	.scope = DN_SCOPE_PROCESS,
 	.ask = merging_ask,
 	.take = merging_take,
-	.stage = DN_STAGE_STATE,
+	.stage = DN_STAGE_EARLY, /* it changes all mappings: memory then excepts what was excepted */
 	.restore = merging_restore,
 };
