@@ -2,6 +2,7 @@
 /* victim.c - the frame of a self-checking program */
 #include "victim.h"
 
+#include <poll.h>
 #include <stdarg.h>
 
 static char directory[1024];
@@ -151,8 +152,8 @@ void victim_gate(void)
 
 void victim_here(void)
 {
-	must(write(gate[1], "", 1));
 	close(gate[0]);
+	must(write(gate[1], "", 1));
 	close(gate[1]);
 }
 
@@ -172,6 +173,8 @@ void victim_all_here(int n)
 		}
 		n--;
 	}
+	/* Until the last of them has closed it as well: whoever looks at their descriptors sees none of ours. */
+	poll(&(struct pollfd){ .fd = gate[0] }, 1, 200);
 	close(gate[0]);
 }
 
