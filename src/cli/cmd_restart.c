@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* cmd_restart.c - dunlin restart: a program out of a file, in the foreground or on its own */
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <string.h>
+#include <unistd.h>
 
+#include "base/error.h"
 #include "base/json.h"
 #include "base/util.h"
 #include "cli/cli.h"
@@ -88,15 +90,22 @@ int dn_cmd_restart(int argc, char **argv)
 	struct dn_error err = {};
 	struct dn_company company;
 	pid_t pid = 0;
+	int r;
 
 	dn_cli_parse(&a.cli, &argp, argc, argv);
 	a.options.stats = &stats;
 	a.options.progress = dn_cli_progress;
 	a.options.progress_arg = &a.cli;
+	if (a.options.detach && getpid() == 1) {
+		r = dn_error_say(&err, -EINVAL,
+				 "dunlin is process 1 of this pid namespace, which ends with it and takes the program "
+				 "along: restart without --detach");
+		return dn_cli_end(&a.cli, r, &err);
+	}
 	signal(SIGCHLD, SIG_DFL); /* whoever started dunlin may have ignored it */
 	if (!a.options.detach)
 		dn_company_init(&company);
-	int r = dn_cli_open_stats(&a.cli, &err);
+	r = dn_cli_open_stats(&a.cli, &err);
 	if (r == 0)
 		r = dn_restart(a.image, &a.options, &pid, &err);
 	if (r == 0)

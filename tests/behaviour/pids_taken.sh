@@ -25,4 +25,9 @@ kill -0 "$pid" || fail "the process that held the pid was killed"
 kill "$pid"
 wait "$pid"
 restart_detached
+
+# In a pid namespace of its own, which would end with the dunlin that is its init.
+unshare --pid --fork --mount-proc "$DUNLIN" restart "$image" --detach 2> "$folder/message" &&
+	fail "restart --detach as process 1 succeeded"
+grep -q 'without --detach' "$folder/message" || fail "restart --detach as process 1: $(cat "$folder/message")"
 ends_well
