@@ -52,6 +52,12 @@ static int read_namespaces(pid_t pid, ino_t *ret, struct dn_error *err)
 		char path[64];
 		struct stat st = {};
 		snprintf(path, sizeof(path), "/proc/%d/ns/%s", pid, namespaces[i]);
+		if (stat(path, &st) < 0 && (errno == EACCES || errno == EPERM))
+			return dn_error_say(
+				err, -EPERM,
+				"no permission to look into process %d: it is another user's, or protects itself; "
+				"run dunlin as root",
+				pid);
 		if (stat(path, &st) < 0 && errno != ENOENT)
 			return dn_error_set(err, -errno, "cannot look at the %s namespace of process %d", namespaces[i],
 					    pid);

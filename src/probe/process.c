@@ -358,7 +358,9 @@ const struct dn_probe dn_probes_process[] = {
 	{ "kcmp", "file descriptions shared by dup and fork", "a kernel with CONFIG_KCMP", true, probe_kcmp },
 	{ "children", "finding the tree below a process", "a kernel with CONFIG_PROC_CHILDREN", true, probe_children },
 	{ "chosen pids", "restarting with the same pids (clone3 set_tid)",
-	  "run as root, with CAP_CHECKPOINT_RESTORE, or in user and pid namespaces of your own", true, probe_set_tid },
+	  "run as root, with CAP_CHECKPOINT_RESTORE, or in user and pid namespaces of your own (see dunlin(1), "
+	  "PRIVILEGES)",
+	  true, probe_set_tid },
 	{ "PR_SET_MM_MAP", "command line, environment and heap of restarted processes",
 	  "a kernel with CONFIG_CHECKPOINT_RESTORE", true, probe_mm_map },
 	{ "exe link", "/proc/PID/exe of restarted processes", "run as root, or with CAP_CHECKPOINT_RESTORE", true,

@@ -31,6 +31,7 @@
 #include "resource/tasks.h"
 
 #define GROUPS_MAX 65536
+#define OVERFLOW_ID 65534 /* what stands for ids that a user namespace does not know */
 #define GROUPS_IN_SLOT 64 /* more than these do not fit the slot of a thread for sure */
 
 /* clang-format off */
@@ -189,6 +190,44 @@ static bool same_numbers(const uint32_t *a, size_t na, const uint32_t *b, size_t
 	return na == nb && (na == 0 || memcmp(a, b, na * sizeof(*a)) == 0);
 }
 
+/* A user namespace made without privilege has no say in supplementary groups: they stay what they were, and those
+ * that it does not know show as the overflow id. */
+static bool keeps_groups(const Dn__Credentials *own, const Dn__Credentials *want)
+{
+	_cleanup_text_ struct dn_text t = {};
+
+	if (own->n_groups != want->n_groups)
+		return false;
+	for (size_t i = 0; i < own->n_groups; i++)
+		if (own->groups[i] != want->groups[i] && own->groups[i] != OVERFLOW_ID)
+			return false;
+	return dn_read_text(&t, NULL, "/proc/self/setgroups") == 0 && strncmp(t.data, "deny", 4) == 0;
+}
+
+/* Does this user namespace know the ids?  kind: "uid" or "gid". */
+static int check_mapped(const char *kind, const uint32_t *ids, const struct dn_thread *t, struct dn_error *err)
+{
+	_cleanup_text_ struct dn_text text = {};
+
+	if (dn_read_text(&text, NULL, "/proc/self/%s_map", kind) < 0)
+		return 0; /* a kernel without user namespaces */
+	for (size_t i = 0; i < 4; i++) {
+		unsigned int inside, outside, count;
+		bool mapped = false;
+		int used;
+		for (const char *at = text.data; sscanf(at, "%u %u %u%n", &inside, &outside, &count, &used) == 3;
+		     at += used)
+			mapped = mapped || ids[i] - inside < count;
+		if (!mapped)
+			return dn_error_say(
+				err, -EPERM,
+				"process %d has the %s %u, which this user namespace does not know: restart it as "
+				"root, or with unshare --map-current-user --keep-caps --pid --fork --mount-proc",
+				t->process->pid, kind, ids[i]);
+	}
+	return 0;
+}
+
 /* Is it an identity that a seed can take on? */
 static int check_identity(struct dn_task_memo *memo, const struct dn_thread *t, const Dn__Credentials *want,
 			  struct dn_error *err)
@@ -200,6 +239,13 @@ static int check_identity(struct dn_task_memo *memo, const struct dn_thread *t, 
 	    (want->cap_effective & ~want->cap_permitted) || (want->cap_ambient & ~want->cap_permitted) ||
 	    (want->cap_ambient & ~want->cap_inheritable))
 		return dn_error_say(err, -EINVAL, "the image is damaged: thread %d has impossible credentials", t->tid);
+	int r = 0;
+	if (!same_numbers(own->uids, own->n_uids, want->uids, want->n_uids))
+		r = check_mapped("uid", want->uids, t, err);
+	if (r == 0 && !same_numbers(own->gids, own->n_gids, want->gids, want->n_gids))
+		r = check_mapped("gid", want->gids, t, err);
+	if (r < 0)
+		return r;
 	uint64_t missing = (want->cap_permitted & ~own->cap_permitted) |
 			   (want->cap_inheritable & ~(own->cap_inheritable | own->cap_bounding));
 	if (missing) {
@@ -259,7 +305,7 @@ static int set_ids(struct dn_thread *t, struct dn_batch *b, const Dn__Credential
 {
 	const uint32_t *u = want->uids, *g = want->gids;
 
-	if (!same_numbers(own->groups, own->n_groups, want->groups, want->n_groups)) {
+	if (!same_numbers(own->groups, own->n_groups, want->groups, want->n_groups) && !keeps_groups(own, want)) {
 		int r = set_groups(t, b, want, err);
 		if (r < 0)
 			return r;

@@ -151,7 +151,7 @@ static int pid_error(pid_t pid, int code, struct dn_error *err)
 		return dn_error_say(
 			err, code,
 			"no permission to choose process ids: restart as root, or inside a pid namespace that "
-			"you own (unshare --user --pid --fork --map-root-user --mount-proc)");
+			"you own (unshare --map-current-user --keep-caps --pid --fork --mount-proc)");
 	if (code == -EINVAL)
 		return dn_error_say(err, code, "process id %d is not possible here: see /proc/sys/kernel/pid_max", pid);
 	return dn_error_set(err, code, "cannot create process %d", pid);
