@@ -13,6 +13,7 @@
 #define CODE_MAX (64UL << 20) /* how much of one mapping is searched */
 #define CODE_PIECE 65536
 #define STRAGGLER_TRIES 12
+#define STACK_SEARCHED (256UL << 10)
 
 /* Gadgets of code that many processes map (libc): dev, ino, offset -> offsets. */
 struct known_code {
@@ -101,7 +102,7 @@ int dn_look_around(struct dn_process *p, struct dn_error *err)
 			s->stack_end = end;
 		} else if (dn_is_arena_name(name)) {
 			if (s->left_count < DN_ARRAY_LEN(s->left))
-				s->left[s->left_count++] = (__typeof__(s->left[0])){ start, end };
+				s->left[s->left_count++] = (__typeof__(s->left[0])){ start, end, perms[2] == 'x' };
 			continue;
 		}
 		if (perms[0] != 'r' || perms[2] != 'x' || start >= 0xffff800000000000UL)
@@ -157,6 +158,33 @@ static int let_run(struct dn_thread *t, long ns, struct dn_error *err)
 	return r < 0 ? r : dn_thread_read_state(t, err);
 }
 
+/* The word at `at` of the stack is an address within the code that was left: if it belongs to a signal frame, its
+ * handler returns to where the code would have led. */
+static void mend_frame(struct dn_thread *t, uint64_t code, uint64_t at)
+{
+	uint64_t frame[DN_ARCH_FRAME_WORDS], start = at - DN_ARCH_FRAME_IP * sizeof(uint64_t);
+
+	if (dn_process_read(t->process, start, frame, sizeof(frame), NULL) == 0 &&
+	    dn_arch_frame_home(t->process, code, frame))
+		dn_process_write(t->process, start, frame, sizeof(frame), NULL);
+}
+
+/* A signal may have come just when the way home had unblocked it, and its handler be under way. */
+static void mend_handlers(struct dn_thread *t, const struct dn_surroundings *s)
+{
+	uint64_t words[DN_PAGE_SIZE / sizeof(uint64_t)], end = DN_ALIGN_DOWN(t->regs.rsp, 8) + STACK_SEARCHED;
+
+	for (uint64_t at = DN_ALIGN_DOWN(t->regs.rsp, 8), next; at < end; at = next) {
+		next = DN_ALIGN_DOWN(at + DN_PAGE_SIZE, DN_PAGE_SIZE);
+		if (dn_process_read(t->process, at, words, next - at, NULL) < 0)
+			return;
+		for (uint64_t i = 0; i < (next - at) / sizeof(uint64_t); i++)
+			for (size_t k = 0; k < s->left_count; k++)
+				if (s->left[k].code && words[i] >= s->left[k].start && words[i] < s->left[k].end)
+					mend_frame(t, s->left[k].start, at + i * sizeof(uint64_t));
+	}
+}
+
 /* Threads that are still on their way home must not lose the code they are in, nor be taken for being
  * where they are.  1: there were some. */
 int dn_let_stragglers_home(struct dn_process *p, struct dn_error *err)
@@ -176,6 +204,8 @@ int dn_let_stragglers_home(struct dn_process *p, struct dn_error *err)
 		else if (tries == STRAGGLER_TRIES && inside_leftover(t, s))
 			return dn_error_say(err, -EBUSY, "thread %d of process %d is in the hands of another dunlin",
 					    t->tid, p->pid);
+		else if (s->left_count)
+			mend_handlers(t, s);
 		if (tries > 0 && tries < STRAGGLER_TRIES)
 			moved = 1;
 	}

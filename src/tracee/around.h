@@ -10,6 +10,7 @@ struct dn_surroundings {
 	uint64_t stack_start, stack_end;   /* [stack] */
 	struct {
 		uint64_t start, end;
+		bool code;
 	} left[8]; /* what a killed dunlin left */
 	size_t left_count;
 };

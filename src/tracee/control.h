@@ -46,6 +46,11 @@ void dn_arch_restarted(struct user_regs_struct *regs);
  * 0 if it does not fit; *ret_sp is the stack pointer for the gadget call. */
 size_t dn_arch_signal_frame(void *buf, size_t size, uint64_t at, const struct user_regs_struct *regs, uint64_t sigmask,
 			    const void *xsave, size_t xsave_size, uint64_t sigreturn_ip);
+/* The part of a signal frame that holds the registers; words is its size, and where the instruction pointer is. */
+#define DN_ARCH_FRAME_WORDS 19
+#define DN_ARCH_FRAME_IP 16
+/* If it is of a thread on its last steps in the loop at `code`: makes it that of the thread at home. */
+bool dn_arch_frame_home(struct dn_process *p, uint64_t code, uint64_t frame[DN_ARCH_FRAME_WORDS]);
 /* Registers for one system call at the gadget (an instruction pair: system call, return). */
 void dn_arch_set_syscall(struct user_regs_struct *regs, uint64_t gadget, uint64_t sp, long nr, const uint64_t args[6]);
 /* Is the thread in a signal handler (or several) that will return to code in [start, end)? */
