@@ -2,6 +2,8 @@
 /* quiet.c - processes and threads that wait and never change: what differs after a fault is dunlin's doing
  *
  * No test of its own (it does not wait for "go", which would show): tests/kill/faults.sh ends it by SIGTERM.
+ *
+ * unsettled: status (the mask is another one until the first thread waits again)
  */
 #include "victim.h"
 
