@@ -314,6 +314,16 @@ static void say_difference(const char *a, const char *b)
 
 static struct text before, after;
 
+/* Once all wait again: after a restart each has yet to go back into its call. */
+static void look_at_first(void)
+{
+	for (double begin = now(); now() - begin < PATIENCE_S; pause_ms(1)) {
+		look(&before, false);
+		if (!strstr(before.data, "running"))
+			break;
+	}
+}
+
 /* Until they look as before: threads may still be on their way home. */
 static void must_look_as_before(bool tolerant)
 {
@@ -323,7 +333,7 @@ static void must_look_as_before(bool tolerant)
 		look(&after, tolerant);
 		if (strcmp(before.data, after.data) == 0)
 			return;
-		if (now() - begin > 5)
+		if (now() - begin > PATIENCE_S)
 			break;
 		pause_ms(1);
 	}
@@ -402,7 +412,7 @@ static void end_all(void)
 	for (int i = 0; i < t.pid_count; i++)
 		kill(t.pids[i], SIGKILL);
 	for (double begin = now(); !all_gone(); pause_ms(1))
-		if (now() - begin > 5)
+		if (now() - begin > PATIENCE_S)
 			anomaly("the program cannot be ended");
 }
 
@@ -410,7 +420,7 @@ static void check_restart(int status)
 {
 	bool killed = WIFSIGNALED(status);
 
-	for (double begin = now(); now() - begin < 5; pause_ms(1)) {
+	for (double begin = now(); now() - begin < PATIENCE_S; pause_ms(1)) {
 		/* Twice: one that is between the signal and its end looks alive for a moment. */
 		if (living() == t.pid_count && (killed || status == 0)) {
 			pause_ms(5);
@@ -427,7 +437,7 @@ static void check_restart(int status)
 
 static void check_end(int status)
 {
-	for (double begin = now(); now() - begin < 5; pause_ms(1)) {
+	for (double begin = now(); now() - begin < PATIENCE_S; pause_ms(1)) {
 		if (living() == t.pid_count && status) {
 			pause_ms(5);
 			if (living() < t.pid_count)
@@ -445,7 +455,7 @@ static void check_end(int status)
 		int again = system(t.bring_back);
 		if (again)
 			anomaly("and then the restart ended with status %x", (unsigned int)again);
-		look(&before, false);
+		look_at_first();
 		return;
 	}
 	anomaly("status %x, and %d of %d processes are there", (unsigned int)status, living(), t.pid_count);
@@ -536,7 +546,7 @@ int main(int argc, char **argv)
 		return 2;
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	look(&before, false);
+	look_at_first();
 	char *copy = strdup(what);
 	for (char *w = copy ? strtok(copy, ",") : NULL; w; w = strtok(NULL, ",")) {
 		t.what = strcmp(w, "kill") == 0 ? KILL : atoi(w);
