@@ -248,10 +248,10 @@ static int let_go(struct dn_restore *r, struct dn_error *err)
 		k = for_living(r, steps[i], err);
 	if (k == 0)
 		k = dn_guard_start(&guard, r->seeds, r->seed_count, err);
-	if (k < 0)
-		return k;
-	dn_guard_arm(&guard);
-	k = for_living(r, disarm, err);
+	if (k == 0)
+		k = dn_guard_arm(&guard, err);
+	if (k == 0)
+		k = for_living(r, disarm, err);
 	/* From here on, whatever happens to dunlin, all of them live. */
 	dn_guard_end(&guard);
 	return k < 0 ? k : for_living(r, release, err);

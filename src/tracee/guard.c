@@ -17,23 +17,20 @@
 #include "base/util.h"
 #include "image/quiet.h"
 
-#define ARM 'a'
-#define END 'e'
-
 /* In a copy of dunlin, whose other threads may have held any lock: system calls only. */
 static void __attribute__((noreturn)) stand_guard(int pipe, struct dn_process **p, size_t n)
 {
 	bool armed = false;
-	char c = 0;
+	char c;
 	ssize_t got;
 
 	syscall(SYS_setsid);
 	do {
-		armed = armed || c == ARM;
 		got = syscall(SYS_read, pipe, &c, 1);
-	} while ((got == 1 && c == ARM) || (got < 0 && errno == EINTR));
+		armed = armed || got == 1;
+	} while (got == 1 || (got < 0 && errno == EINTR));
 	/* Parents first, as they might tell of the death of their children. */
-	for (size_t i = 0; got != 1 && armed && i < n; i++)
+	for (size_t i = 0; armed && i < n; i++)
 		if (!p[i]->zombie)
 			syscall(SYS_pidfd_send_signal, p[i]->pidfd, SIGKILL, NULL, 0);
 	for (;;)
@@ -67,24 +64,21 @@ int dn_guard_start(struct dn_guard *g, struct dn_process **p, size_t n, struct d
 	return 0;
 }
 
-static void tell(struct dn_guard *g, char what)
+int dn_guard_arm(struct dn_guard *g, struct dn_error *err)
 {
-	if (g->pipe >= 0)
-		dn_write_quietly(g->pipe, &what, 1, -1); /* fails if somebody killed it: then without */
+	int r = dn_write_quietly(g->pipe, "a", 1, -1);
+	return r < 0 ? dn_error_set(err, r, "cannot write to a pipe") : 0;
 }
 
-void dn_guard_arm(struct dn_guard *g)
-{
-	tell(g, ARM);
-}
-
+/* By a signal, which needs no memory: the guard takes whatever else happens to the pipe for dunlin's death. */
 void dn_guard_end(struct dn_guard *g)
 {
-	tell(g, END);
-	if (g->pipe >= 0)
-		close(g->pipe);
-	if (g->pid > 0)
+	if (g->pid > 0) {
+		kill(g->pid, SIGKILL);
 		while (waitpid(g->pid, NULL, __WALL) < 0 && errno == EINTR)
 			;
+	}
+	if (g->pipe >= 0)
+		close(g->pipe);
 	*g = (struct dn_guard)DN_GUARD_INIT;
 }

@@ -16,6 +16,6 @@ struct dn_guard {
 
 /* Not armed yet.  The processes must stay as they are until the end. */
 int dn_guard_start(struct dn_guard *g, struct dn_process **p, size_t n, struct dn_error *err);
-void dn_guard_arm(struct dn_guard *g);
+int dn_guard_arm(struct dn_guard *g, struct dn_error *err);
 /* The guard goes, and kills nobody. */
 void dn_guard_end(struct dn_guard *g);

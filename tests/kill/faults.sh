@@ -7,7 +7,7 @@
 EINTR=4 EIO=5 ENOMEM=12 EMFILE=24 ENOSPC=28
 # Every call takes minutes: a sample of them, of a prime step.
 step=${FULL:+1}
-step=${step:-89}
+step=${step:-127}
 errors=${FULL:+,$EIO,$EINTR,$ENOSPC}
 
 # inject ARGUMENTS... -- COMMAND...: see tests/tools/inject.c.
@@ -47,11 +47,11 @@ inject -r -w "kill,$ENOMEM,$EMFILE$errors" -s "$step" -d "$folder/tmp" -p "$pids
 # The last calls are those that end the program, or let it go: all of them.
 last=${FULL:+-2000}
 last=${last:--45}
-inject -r -w kill -f "$last" -d "$folder/tmp" -p "$pids" -- "$DUNLIN" restart "$image" --detach
+inject -r -w "kill,$ENOMEM" -f "$last" -d "$folder/tmp" -p "$pids" -- "$DUNLIN" restart "$image" --detach
 
 echo "checkpoint --kill"
 restart_detached
-inject -k "exec '$DUNLIN' restart '$image' --detach" -w kill -f "$last" -d "$folder/images" -p "$pids" -- \
+inject -k "exec '$DUNLIN' restart '$image' --detach" -w "kill${FULL:+,$ENOMEM}" -f "$last" -d "$folder/images" -p "$pids" -- \
 	"$DUNLIN" checkpoint "$pid" -o "$image" --kill
 kill "$pid"
 finish

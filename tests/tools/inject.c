@@ -102,7 +102,7 @@ static pid_t start(void)
 static bool is_wait(long nr)
 {
 	return nr == SYS_futex || nr == SYS_wait4 || nr == SYS_nanosleep || nr == SYS_sched_yield ||
-	       nr == SYS_clock_nanosleep;
+	       nr == SYS_clock_nanosleep || nr == SYS_kill;
 }
 
 /* Calls that do not fail in life, or whose failure means that something else has happened. */
@@ -117,7 +117,7 @@ static bool never_fails(long nr)
 	case SYS_brk:
 	case SYS_munmap:
 	case SYS_ptrace:
-	case SYS_kill:
+	case SYS_pidfd_send_signal:
 	case SYS_set_robust_list:
 	case SYS_getpid:
 	case SYS_gettid: return true;
