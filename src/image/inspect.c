@@ -3,8 +3,8 @@
 #include "image/inspect.h"
 
 #include <errno.h>
-#include <sys/socket.h>
 #include <fcntl.h>
+#include <sys/socket.h>
 
 #include "base/util.h"
 
@@ -81,6 +81,8 @@ void dn_file_describe(const struct dn_image *image, uint32_t id, char *text, siz
 		snprintf(text, size, "pidfd of %u", f->pidfd->pid);
 	else if (f->pidfd)
 		snprintf(text, size, "pidfd of a process that has ended");
+	else if (f->pty)
+		snprintf(text, size, "%s of pseudo-terminal %u", f->pty->master ? "slave" : "master", f->pty->index);
 	else if (f->inet)
 		snprintf(text, size, "%s socket%s", f->inet->type == SOCK_STREAM ? "TCP" : "UDP",
 			 f->inet->listening ? ", listening" : "");

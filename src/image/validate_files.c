@@ -88,6 +88,8 @@ static int check_file(const struct dn_image *image, const Dn__File *f, struct dn
 		return BAD("file %u is joined to descriptor %u", f->id, f->outside->standard);
 	if (f->proc && f->proc->pid && !dn_contents_process(image, f->proc->pid))
 		return BAD("file %u is of process %u, which the image does not have", f->id, f->proc->pid);
+	if (f->pty && f->pty->master && !dn_image_file(image, f->pty->master))
+		return BAD("file %u is the slave of file %u, which the image does not have", f->id, f->pty->master);
 	if (f->inet && f->inet->peer && !dn_image_file(image, f->inet->peer))
 		return BAD("file %u is connected with file %u, which the image does not have", f->id, f->inet->peer);
 	if (f->unix_socket) {

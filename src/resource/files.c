@@ -11,9 +11,10 @@
 #include "resource/fileopen.h"
 
 const struct dn_file_driver *const dn_file_drivers[] = {
-	&dn_driver_unix,  &dn_driver_inet,    &dn_driver_memfd,	  &dn_driver_proc,     &dn_driver_pipe,
-	&dn_driver_fifo,  &dn_driver_timerfd, &dn_driver_eventfd, &dn_driver_signalfd, &dn_driver_pidfd,
-	&dn_driver_epoll, &dn_driver_outside, &dn_driver_device,  &dn_driver_regular,  NULL,
+	&dn_driver_unix,     &dn_driver_inet,	&dn_driver_memfd,   &dn_driver_proc,
+	&dn_driver_pipe,     &dn_driver_fifo,	&dn_driver_timerfd, &dn_driver_eventfd,
+	&dn_driver_signalfd, &dn_driver_pidfd,	&dn_driver_epoll,   &dn_driver_pty,
+	&dn_driver_outside,  &dn_driver_device, &dn_driver_regular, NULL,
 };
 
 const struct dn_file_driver *dn_file_driver_named(const char *name)

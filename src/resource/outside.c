@@ -28,11 +28,6 @@ static bool match(const struct dn_file_probe *probe)
 
 static int capture(struct dn_capture *c, const struct dn_file_probe *probe, Dn__File *file, struct dn_error *err)
 {
-	char whose[96];
-
-	if (probe->st.st_rdev == makedev(5, 2))
-		return dn_error_refuse(err, "%s %s, the master of a pseudo-terminal, which cannot be captured",
-				       dn_probe_whose(probe, whose), probe->link);
 	file->outside = dn_message_new(&dn__outside_file__descriptor);
 	if (!file->outside || dn_message_string(&file->outside->name, probe->link) < 0)
 		return dn_error_set(err, -ENOMEM, "cannot list terminals");

@@ -103,6 +103,8 @@ int dn_files_install(struct dn_restore *r, struct dn_process *seed, const Dn__Pr
 /* After all content was filled in, before any exe is set (a file that is open for writing cannot be
  * one): times, modes and seals of objects.  None can be written by dunlin afterwards. */
 int dn_objects_seal(struct dn_restore *r, struct dn_error *err);
+/* A seed has become the leader of its session, and has no children yet: gives it its controlling terminal. */
+int dn_files_lead_session(struct dn_restore *r, struct dn_process *seed, struct dn_error *err);
 /* Shortly before the tree is let go: starts what counts. */
 int dn_files_start(struct dn_restore *r, struct dn_error *err);
 /* The image is complete and the tree about to be killed. */

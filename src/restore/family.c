@@ -215,7 +215,8 @@ static int lead_session(struct family *f, size_t i, struct dn_error *err)
 	if (session(f, i) != (pid_t)f->p[i].process->pid && !detached_root)
 		return 0;
 	f->leads_now[i] = !detached_root;
-	return remote1(f->r->seeds[i], "make a session", err, SYS_setsid, 0, 0);
+	int r = remote1(f->r->seeds[i], "make a session", err, SYS_setsid, 0, 0);
+	return r < 0 || detached_root ? r : dn_files_lead_session(f->r, f->r->seeds[i], err);
 }
 
 /* Children of i of one origin, each with all that is below it. */

@@ -491,11 +491,6 @@ static void open_inotify(void)
 	inotify_init();
 }
 
-static void open_terminal(void)
-{
-	posix_openpt(O_RDWR | O_NOCTTY);
-}
-
 static void open_lease(void)
 {
 	fcntl(open(in_folder("lease"), O_RDWR | O_CREAT, 0600), F_SETLEASE, F_WRLCK);
@@ -521,7 +516,6 @@ static void refusals(void **state)
 	} cases[] = {
 		{ open_socket, "socket" },
 		{ open_inotify, "inotify" },
-		{ open_terminal, "pseudo-terminal" },
 		{ open_lease, "lease" },
 		{ open_gone_process, "gone" },
 	};
