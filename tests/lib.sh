@@ -14,8 +14,6 @@ image=$folder/images/image
 quiet=$folder/.never
 pid='' restarted='' stopped='' source='' mode=${mode:-}
 mkdir -p "$folder/images" "$folder/tmp"
-ip link set lo up
-mount -t devpts -o newinstance,ptmxmode=0666,mode=0620 devpts /dev/pts && mount --bind /dev/pts/ptmx /dev/ptmx
 [ -p "$quiet" ] || mkfifo "$quiet"
 
 fail()

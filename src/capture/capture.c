@@ -31,6 +31,8 @@
 #include "tracee/guard.h"
 
 #define THREADS_PER_RECORD 256
+#define ATTEMPTS 50
+#define ATTEMPT_PAUSE_NS 20000000
 
 static uint64_t clock_ns(clockid_t clock)
 {
@@ -394,19 +396,11 @@ static int run(struct dn_capture *c, pid_t pid, const char *image, struct dn_sta
 	return r;
 }
 
-int dn_checkpoint(pid_t pid, const char *image, const struct dn_checkpoint_options *given, struct dn_error *err)
+static int attempt(pid_t pid, const char *image, const struct dn_checkpoint_options *options, struct dn_error *err)
 {
-	struct dn_checkpoint_options options = DN_CHECKPOINT_OPTIONS_INIT;
-	struct dn_stats stats = {};
-	struct dn_capture c = {};
+	struct dn_capture c = { .options = options };
 
-	if (given)
-		memcpy(&options, given, DN_MIN(given->size, sizeof(options)));
-	if (!options.stats)
-		options.stats = &stats;
-	c.options = &options;
-	raise_limits();
-	int r = run(&c, pid, image, options.stats, err);
+	int r = run(&c, pid, image, options->stats, err);
 	/* Whatever happened, nothing of ours stays behind. */
 	release_all(&c, NULL);
 	dn_task_capture_finish(&c);
@@ -416,5 +410,26 @@ int dn_checkpoint(pid_t pid, const char *image, const struct dn_checkpoint_optio
 	for (size_t i = 0; i < c.process_count; i++)
 		dn_process_free(c.processes[i]);
 	free(c.processes);
+	return r;
+}
+
+int dn_checkpoint(pid_t pid, const char *image, const struct dn_checkpoint_options *given, struct dn_error *err)
+{
+	struct dn_checkpoint_options options = DN_CHECKPOINT_OPTIONS_INIT;
+	struct dn_stats stats = {};
+
+	if (given)
+		memcpy(&options, given, DN_MIN(given->size, sizeof(options)));
+	if (!options.stats)
+		options.stats = &stats;
+	raise_limits();
+	int r = attempt(pid, image, &options, err);
+	/* Something was on its way that arrives as soon as the program runs.  A pipe has the beginning already. */
+	for (int tries = 1; r == -EAGAIN && tries < ATTEMPTS && strcmp(image, "-") != 0; tries++) {
+		dn_debug("%s; trying again", err ? err->text : "not now");
+		nanosleep(&(struct timespec){ .tv_nsec = ATTEMPT_PAUSE_NS }, NULL);
+		*options.stats = (struct dn_stats){};
+		r = attempt(pid, image, &options, err);
+	}
 	return r;
 }

@@ -61,7 +61,7 @@ static int capture_master(const struct dn_file_probe *probe, Dn__PtyFile *m, str
 	    ioctl(probe->fd, TIOCGWINSZ, &window) < 0)
 		return dn_error_set(err, -errno, "%s %s: cannot look at it", dn_probe_whose(probe, whose), probe->link);
 	if (ioctl(probe->fd, FIONREAD, &waiting) == 0 && waiting)
-		return dn_error_say(err, -EBUSY,
+		return dn_error_say(err, -EAGAIN,
 				    "%s %s, with output that was not read yet: it would be lost; try again a moment "
 				    "later",
 				    dn_probe_whose(probe, whose), probe->link);
@@ -143,7 +143,7 @@ static int capture_end(struct dn_capture *c, struct dn_error *err)
 		if (!m->master)
 			r = make_outside(d, err);
 		else if (waiting)
-			r = dn_error_say(err, -EBUSY,
+			r = dn_error_say(err, -EAGAIN,
 					 "process %d has descriptor %d open on /dev/pts/%u, with input that was not "
 					 "read yet: it would be lost; try again a moment later",
 					 d->process->pid, d->number, m->index);
