@@ -203,6 +203,15 @@ static void note_expiry(Dn__Process *process, const siginfo_t *info)
 			process->itimers[i]->value_ns = 0;
 }
 
+/* Of threads the process's message is written already: what has time left in it will expire after the restart. */
+static bool will_expire_again(const Dn__Process *process, const siginfo_t *info)
+{
+	for (size_t i = 0; info->si_code == SI_TIMER && i < process->n_timers; i++)
+		if (process->timers[i]->id == info->si_timerid)
+			return process->timers[i]->value_ns && !process->timers[i]->interval_ns;
+	return false;
+}
+
 static int peek_again(struct dn_thread *t, uint32_t flags, Dn__Process *process, ProtobufCBinaryData **queue, size_t *n,
 		      struct dn_error *err)
 {
@@ -216,9 +225,11 @@ static int peek_again(struct dn_thread *t, uint32_t flags, Dn__Process *process,
 	int r2 = dn_remote_start(t->remote, r < 0 ? NULL : err);
 	for (size_t i = 0; i < count && r == 0; i++) {
 		const siginfo_t *info = (const siginfo_t *)now[i].data;
-		if (!is_news(info, *queue, *n))
+		bool shared = flags & PTRACE_PEEKSIGINFO_SHARED;
+		if (!is_news(info, *queue, *n) || (!shared && will_expire_again(process, info)))
 			continue;
-		note_expiry(process, info);
+		if (shared)
+			note_expiry(process, info);
 		if (dn_message_add_bytes(queue, n, info, sizeof(*info)) < 0)
 			r = dn_task_no_memory(t, err);
 	}
