@@ -10,6 +10,7 @@
 
 static volatile int end;
 static atomic_long rounds;
+static atomic_int started;
 
 static __attribute__((noinline)) uint64_t integers(uint64_t seed)
 {
@@ -47,6 +48,7 @@ static void *thread(void *arg)
 	uint64_t expected = integers(seed);
 	double wanted = vectors((double)seed);
 
+	started++;
 	while (!end) {
 		uint64_t got = integers(seed);
 		double value = vectors((double)seed);
@@ -64,7 +66,7 @@ int main(void)
 
 	for (intptr_t i = 0; i < 2; i++)
 		must0(pthread_create(&threads[i], NULL, thread, (void *)i));
-	while (rounds < 4)
+	while (started < 2 || rounds < 4)
 		victim_sleep_ms(1);
 	victim_ready();
 	victim_wait();
