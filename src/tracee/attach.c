@@ -26,6 +26,7 @@
 #include "tracee/arena.h"
 #include "tracee/around.h"
 #include "tracee/control.h"
+#include "tracee/room.h"
 
 #ifndef MFD_EXEC
 #define MFD_EXEC 0x0010U /* Linux 6.3 */
@@ -50,6 +51,7 @@ struct bootstrap {
 	enum { IDLE, TO_ENTRY, TO_EXIT } phase; /* of a call that is under way */
 	long nr, result;
 	int fd; /* the arena's memfd in the process, -1: none */
+	struct dn_room room;
 };
 
 static bool on_stack(const struct dn_thread *t, const struct dn_surroundings *s)
@@ -342,6 +344,8 @@ static int prepare(struct bootstrap *b, struct dn_error *err)
 {
 	b->around = b->process->around;
 	b->thread = choose(b->process, b->around);
+	/* The frame may enlarge the stack, by some pages more than itself. */
+	dn_room_make(b->process, dn_arena_size(1, b->process->thread_count - 1) + 2 * FRAME_MAX, &b->room);
 	int r = prepare_frame(b, err);
 	return r < 0 ? r : clear_leftovers(b, err);
 }
@@ -408,6 +412,8 @@ int dn_processes_attach(struct dn_process **p, size_t n, struct dn_error *err)
 	}
 	for (size_t i = 0; i < n && r == 0; i++)
 		r = begin_serving(&b[i], err);
+	for (size_t i = 0; i < n; i++)
+		dn_room_give_back(p[i], &b[i].room);
 	return r;
 }
 
