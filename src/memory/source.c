@@ -115,11 +115,11 @@ static int next_of_file(struct dn_source *s, const struct dn_object *o, struct d
 
 	if (s->offset >= size)
 		return 0;
-	off_t data = lseek(o->fd, (off_t)s->offset, SEEK_DATA);
-	if (data < 0 && errno == ENXIO)
+	off_t data = o->borrowed ? -1 : lseek(o->fd, (off_t)s->offset, SEEK_DATA);
+	if (data < 0 && !o->borrowed && errno == ENXIO)
 		return 0;
 	off_t hole = data < 0 ? -1 : lseek(o->fd, data, SEEK_HOLE);
-	if (data < 0 || hole < 0) /* no such calls there: it is all data */
+	if (data < 0 || hole < 0) /* not to be asked, or no such calls there: it is all data */
 		data = (off_t)s->offset, hole = (off_t)size;
 	uint64_t from = DN_ALIGN_DOWN(DN_MAX((uint64_t)data, s->offset), DN_PAGE_SIZE);
 	uint64_t to = DN_ALIGN_UP(DN_MIN((uint64_t)hole, size), DN_PAGE_SIZE);

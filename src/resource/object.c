@@ -68,6 +68,12 @@ int dn_object_capture(struct dn_capture *c, const struct dn_file_probe *probe, D
 	if (o->fd >= 0)
 		return 0;
 	_cleanup_fd_ int fd = dn_reopen(probe->fd, O_RDONLY | O_NONBLOCK);
+	/* Its mode may forbid that even to its owner, who has it open. */
+	int flags = fd == -EACCES ? fcntl(probe->fd, F_GETFL) : O_PATH;
+	if (flags >= 0 && !(flags & O_PATH) && (flags & O_ACCMODE) != O_WRONLY) {
+		fd = fcntl(probe->fd, F_DUPFD_CLOEXEC, 0);
+		o->borrowed = fd >= 0;
+	}
 	if (fd < 0)
 		return dn_error_set(err, fd, "%s %s: cannot open it for reading", dn_probe_whose(probe, whose),
 				    probe->link);

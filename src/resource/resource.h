@@ -121,6 +121,7 @@ struct dn_object {
 	dev_t dev;
 	ino_t ino;
 	bool shared_outside; /* somebody else has it, too: that was said */
+	bool borrowed;	     /* fd is the program's own description: its position is not to be touched */
 };
 
 struct dn_object *dn_objects(struct dn_capture *c, size_t *ret_count);
