@@ -3,7 +3,7 @@
 # user_namespace.sh - an ordinary user restarts what ran outside in namespaces of their own
 . "$TESTS/lib.sh"
 
-user=(setpriv --reuid=1000 --regid=1000 --groups=27,100,1000 --inh-caps=-all)
+user=(setpriv --reuid=1000 --regid=1000 "--groups=27,100,1000" --inh-caps=-all)
 program=sleep_plain
 source=$TESTS/programs/$program.c
 mkdir "$folder/victim"
