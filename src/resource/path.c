@@ -115,12 +115,15 @@ int dn_path_find(const struct dn_file_probe *probe, char **ret_path, char **ret_
 static bool is_mounted(int fd)
 {
 	_cleanup_text_ struct dn_text text = {};
-	struct statx stx;
+	struct statx stx, root;
 	char prefix[32];
 
 	if (statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &stx) < 0 || !(stx.stx_mask & STATX_MNT_ID) ||
 	    dn_read_text(&text, NULL, "/proc/self/mountinfo") < 0)
 		return false;
+	/* In a chroot that is no mount itself the list leaves out what / is on. */
+	if (statx(AT_FDCWD, "/", 0, STATX_MNT_ID, &root) == 0 && root.stx_mnt_id == stx.stx_mnt_id)
+		return true;
 	int n = snprintf(prefix, sizeof(prefix), "%llu ", (unsigned long long)stx.stx_mnt_id);
 	for (const char *line = text.data; line && *line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL)
 		if (!strncmp(line, prefix, (size_t)n))
