@@ -49,9 +49,12 @@ static int refuse(const struct dn_description *d, struct dn_error *err)
 	const char *name = d->file->outside->name; /* a FIFO is never refused: it has a path */
 	char whose[96];
 
-	return dn_error_refuse(err, "%s %s, %s", dn_probe_whose(&probe, whose), name,
+	/* Mostly a leftover of whoever started the program. */
+	return dn_error_refuse(err, "%s %s, %s; if the program does not need it, start it with %d>&-",
+			       dn_probe_whose(&probe, whose), name,
 			       strncmp(name, "pipe:", 5) ? "a terminal that is not a standard stream of the program"
-							 : "whose other end is not in the tree");
+							 : "whose other end is not in the tree",
+			       d->number);
 }
 
 static int capture_end(struct dn_capture *c, struct dn_error *err)
