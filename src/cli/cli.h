@@ -49,6 +49,9 @@ void dn_cli_parse(struct dn_cli *cli, const struct argp *argp, int argc, char **
  * One thread at a time. */
 void dn_cli_progress(const char *phase, uint64_t done, uint64_t total, void *arg);
 
+/* Before anything else is printed on standard error. */
+void dn_cli_remove_bar(struct dn_cli *cli);
+
 /* Opens the file that --stats names, if it does: before anything is done that cannot be undone. */
 int dn_cli_open_stats(struct dn_cli *cli, struct dn_error *err);
 /* Writes what happened to it as JSON.  It has happened: what fails is a warning. */

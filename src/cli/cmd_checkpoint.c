@@ -122,6 +122,7 @@ int dn_cmd_checkpoint(int argc, char **argv)
 	int r = dn_cli_open_stats(&a.cli, &err);
 	if (r == 0)
 		r = dn_checkpoint(a.pid, a.image, &a.options, &err);
+	dn_cli_remove_bar(&a.cli);
 	if (r == 0)
 		dn_cli_write_stats(&a.cli, "checkpoint", &stats);
 	if (r == 0)

@@ -54,6 +54,15 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return 0;
 }
 
+/* Off with the bar before the program runs and prints. */
+static void progress(const char *phase, uint64_t done, uint64_t total, void *arg)
+{
+	if (done < total)
+		dn_cli_progress(phase, done, total, arg);
+	else
+		dn_cli_remove_bar(arg);
+}
+
 static void print_result(const struct arguments *a, const struct dn_stats *s, pid_t pid)
 {
 	if (a->cli.json) {
@@ -94,7 +103,7 @@ int dn_cmd_restart(int argc, char **argv)
 
 	dn_cli_parse(&a.cli, &argp, argc, argv);
 	a.options.stats = &stats;
-	a.options.progress = dn_cli_progress;
+	a.options.progress = progress;
 	a.options.progress_arg = &a.cli;
 	if (a.options.detach && getpid() == 1) {
 		r = dn_error_say(&err, -EINVAL,

@@ -42,7 +42,7 @@ static error_t parse_common(int key, char *arg, struct argp_state *state)
 	return 0;
 }
 
-static void remove_bar(struct dn_cli *cli)
+void dn_cli_remove_bar(struct dn_cli *cli)
 {
 	if (cli->bar_ns)
 		fputs("\r\033[K", stderr);
@@ -55,7 +55,7 @@ static void print_log(int level, const char *line, void *arg)
 
 	if (level > cli->verbosity)
 		return;
-	remove_bar(cli);
+	dn_cli_remove_bar(cli);
 	fprintf(stderr, "dunlin: %s%s\n", level == 0 ? "warning: " : "", line);
 }
 
@@ -196,7 +196,7 @@ void dn_cli_write_stats(struct dn_cli *cli, const char *operation, const struct 
 
 int dn_cli_end(struct dn_cli *cli, int r, const struct dn_error *err)
 {
-	remove_bar(cli);
+	dn_cli_remove_bar(cli);
 	dn_set_log(NULL, NULL);
 	if (r >= 0)
 		return 0;

@@ -236,6 +236,8 @@ int dn_memory_fill_rest(struct dn_restore *r, struct dn_error *err)
 	struct dn_memory_restore *m = r->memory;
 
 	int k = fill(r, m->common[m->count], m->chunk_count, true, err);
+	if (k == 0 && r->options && r->options->progress)
+		r->options->progress("memory", 1, 1, r->options->progress_arg);
 	if (m->has_buffer)
 		dn_page_buffer_finish(&m->buffer);
 	m->has_buffer = false;
