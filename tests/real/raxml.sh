@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
-# raxml.sh - RAxML with two threads looks for the best tree of 49 species
+# raxml.sh - RAxML with two threads looks for the best tree of 25 species
 # timeout: 240
 . "$(dirname "$0")/lib.sh"
 raxml=raxmlHPC-PTHREADS-SSE3
@@ -19,12 +19,13 @@ export raxml
 
 prepare()
 {
-	gzip -dc "$data" > 49.phy
+	# Its threads wait for one another by spinning: with all 49 species it takes minutes where others run too.
+	gzip -dc "$data" | awk 'NR == 1 { print 25, $2; next } NR <= 26' > 25.phy
 }
 
 program()
 {
-	exec "$raxml" -T 2 -m GTRGAMMA -p 12345 -s 49.phy -n test
+	exec "$raxml" -T 2 -m GTRGAMMA -p 12345 -s 25.phy -n test
 }
 
 result()
