@@ -29,6 +29,7 @@
 #include "tracee/guard.h"
 
 #define PIDS_FREE_MS 10000u
+#define STOPPED_MS 1000u
 
 /* ---- check ---- */
 
@@ -185,6 +186,21 @@ static int release(struct dn_restore *r, size_t i, const struct dn_image_process
 	return dn_seed_release(r->seeds[i], err);
 }
 
+/* Who is to be stopped stops when it gets a processor, which is none of the caller's business. */
+static int await_stopped(struct dn_restore *r, size_t i, const struct dn_image_process *p, struct dn_error *err)
+{
+	struct dn_stat st;
+
+	for (size_t k = 0, tries = 0; p->process->state == DN__PROCESS__STATE__STOPPED && k < p->thread_count; k++)
+		for (; tries < STOPPED_MS; tries++) {
+			if (dn_stat_read((pid_t)p->process->pid, (pid_t)p->threads[k]->tid, &st, NULL) < 0 ||
+			    st.state == 'T')
+				break;
+			nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+		}
+	return 0;
+}
+
 static int finish(struct dn_restore *r, struct dn_error *err)
 {
 	/* Zombies end while their parents still take SIGCHLD by default (who ignores it has no zombies), and before
@@ -254,7 +270,9 @@ static int let_go(struct dn_restore *r, struct dn_error *err)
 		k = for_living(r, disarm, err);
 	/* From here on, whatever happens to dunlin, all of them live. */
 	dn_guard_end(&guard);
-	return k < 0 ? k : for_living(r, release, err);
+	if (k == 0)
+		k = for_living(r, release, err);
+	return k < 0 ? k : for_living(r, await_stopped, err);
 }
 
 static int run(struct dn_restore *r, const char *path, struct dn_stats *s, struct dn_error *err)
