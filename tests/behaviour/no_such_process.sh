@@ -6,8 +6,8 @@
 refuses 1 "12345" checkpoint 12345 -o "$image"
 check_no_image
 
-# A zombie: not reaped by its parent.
-bash -c 'true & exec sleep 1000' &
+# A zombie: it ends when the shell, which would reap it, is something else.
+bash -c 'sleep 0.3 & exec sleep 1000' &
 parent=$!
 zombie_of()
 {
