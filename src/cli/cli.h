@@ -75,5 +75,8 @@ void dn_company_keep(struct dn_company *c, pid_t pid) __attribute__((noreturn));
  * returns the exit status for it. */
 int dn_cli_end(struct dn_cli *cli, int r, const struct dn_error *err);
 
+/* One line on standard error, with -vv a second one: "process 12: 1.5 MiB in 3 ms, WHAT". */
+void dn_cli_print_done(const struct dn_cli *cli, pid_t pid, const struct dn_stats *s, const char *what);
+
 /* "1.5 MiB" in a static place per call within one expression (up to four at once). */
 const char *dn_cli_size(uint64_t bytes);

@@ -80,9 +80,7 @@ static void print_result(const struct arguments *a, const struct dn_stats *s)
 		dn_json_object_end(&j);
 		dn_json_finish(&j);
 	} else if (a->cli.verbosity > 0 || (a->cli.verbosity == 0 && isatty(STDERR_FILENO))) {
-		fprintf(stderr, "dunlin: process %d and what is below it (%u in all, %u threads): %s in %.0f ms, %s\n",
-			a->pid, s->processes, s->threads, dn_cli_size(s->bytes), (double)s->total_ns / 1e6,
-			a->options.kill ? "ended" : "runs on");
+		dn_cli_print_done(&a->cli, a->pid, s, a->options.kill ? "ended" : "runs on");
 	}
 }
 

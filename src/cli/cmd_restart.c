@@ -77,8 +77,7 @@ static void print_result(const struct arguments *a, const struct dn_stats *s, pi
 		dn_json_finish(&j);
 		fflush(stdout);
 	} else if (a->cli.verbosity > 0) {
-		fprintf(stderr, "dunlin: process %d runs again (%u in all, %u threads), after %.0f ms\n", pid,
-			s->processes, s->threads, (double)s->total_ns / 1e6);
+		dn_cli_print_done(&a->cli, pid, s, "runs again");
 	}
 }
 

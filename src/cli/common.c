@@ -118,27 +118,48 @@ void dn_cli_progress(const char *phase, uint64_t done, uint64_t total, void *arg
 	fflush(stderr);
 }
 
+static const struct {
+	const char *name;
+	size_t offset;
+} times[] = {
+	{ "total", offsetof(struct dn_stats, total_ns) }, { "frozen", offsetof(struct dn_stats, frozen_ns) },
+	{ "hold", offsetof(struct dn_stats, hold_ns) },	  { "state", offsetof(struct dn_stats, state_ns) },
+	{ "pages", offsetof(struct dn_stats, pages_ns) }, { "commit", offsetof(struct dn_stats, commit_ns) },
+	{ "check", offsetof(struct dn_stats, check_ns) }, { "create", offsetof(struct dn_stats, create_ns) },
+	{ "fill", offsetof(struct dn_stats, fill_ns) },	  { "finish", offsetof(struct dn_stats, finish_ns) },
+};
+
+/* 0 where it is of another command: a checkpoint has no phases of a restart. */
+static uint64_t time_of(const struct dn_stats *s, size_t i)
+{
+	return *(const uint64_t *)((const char *)s + times[i].offset);
+}
+
 static void write_times(struct dn_json *j, const struct dn_stats *s)
 {
-	static const struct {
-		const char *name;
-		size_t offset;
-	} times[] = {
-		{ "total", offsetof(struct dn_stats, total_ns) }, { "frozen", offsetof(struct dn_stats, frozen_ns) },
-		{ "hold", offsetof(struct dn_stats, hold_ns) },	  { "state", offsetof(struct dn_stats, state_ns) },
-		{ "pages", offsetof(struct dn_stats, pages_ns) }, { "commit", offsetof(struct dn_stats, commit_ns) },
-		{ "check", offsetof(struct dn_stats, check_ns) }, { "create", offsetof(struct dn_stats, create_ns) },
-		{ "fill", offsetof(struct dn_stats, fill_ns) },	  { "finish", offsetof(struct dn_stats, finish_ns) },
-	};
-
 	dn_json_object(j, "times_ms");
-	for (size_t i = 0; i < DN_ARRAY_LEN(times); i++) {
-		uint64_t ns = *(const uint64_t *)((const char *)s + times[i].offset);
-		/* A checkpoint has no restart phases and the other way round. */
-		if (ns || i == 0)
-			dn_json_ms(j, times[i].name, ns);
-	}
+	for (size_t i = 0; i < DN_ARRAY_LEN(times); i++)
+		if (time_of(s, i) || i == 0)
+			dn_json_ms(j, times[i].name, time_of(s, i));
 	dn_json_object_end(j);
+}
+
+void dn_cli_print_done(const struct dn_cli *cli, pid_t pid, const struct dn_stats *s, const char *what)
+{
+	fprintf(stderr, "dunlin: process %d", pid);
+	if (s->processes > 1)
+		fprintf(stderr, " and those below it (%u processes, %u threads)", s->processes, s->threads);
+	else if (s->threads > 1)
+		fprintf(stderr, " (%u threads)", s->threads);
+	fprintf(stderr, ": %s in %.0f ms, %s\n", dn_cli_size(s->bytes), (double)s->total_ns / 1e6, what);
+	if (cli->verbosity < 2)
+		return;
+	fprintf(stderr, "dunlin: %u mappings, %u descriptors, %" PRIu64 " pages", s->mappings, s->descriptors,
+		s->pages);
+	for (size_t i = 1; i < DN_ARRAY_LEN(times); i++)
+		if (time_of(s, i))
+			fprintf(stderr, "; %s %.1f ms", times[i].name, (double)time_of(s, i) / 1e6);
+	fputc('\n', stderr);
 }
 
 int dn_cli_open_stats(struct dn_cli *cli, struct dn_error *err)
