@@ -18,6 +18,7 @@
 #include <sys/pidfd.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #include "base/log.h"
@@ -520,6 +521,14 @@ static int let_thread_go(struct dn_thread *t, uint64_t until, struct dn_error *e
 	return r < 0 ? r : r2;
 }
 
+/* Those that were killed meanwhile are reaped: until then their parent does not learn of it.  The leader comes last. */
+static void reap_dead(struct dn_process *p)
+{
+	for (size_t i = p->thread_count; i-- > 0;)
+		if (!p->threads[i]->held)
+			waitpid(p->threads[i]->tid, NULL, __WALL | WNOHANG);
+}
+
 int dn_processes_release(struct dn_process **p, size_t n, struct dn_error *err)
 {
 	const uint64_t until = dn_now_ns() + STOP_MS * 1000000ull, soon = dn_now_ns() + SOON_MS * 1000000ull;
@@ -539,6 +548,7 @@ int dn_processes_release(struct dn_process **p, size_t n, struct dn_error *err)
 			first = first ? first : r;
 		}
 		dn_arena_free(DN_STEAL(p[i]->arena));
+		reap_dead(p[i]);
 	}
 	return first;
 }

@@ -13,6 +13,7 @@
 #include "tracee/control.h"
 
 #define SPIN_NS 300000u	    /* a stop usually comes within 50 us: yield this long, then sleep */
+#define LOOK_NS 20000000u   /* how often to look whether it lives at all */
 #define INTERRUPT_MS 10000u /* for threads that serve: they are in our own code */
 
 static int failed(struct dn_thread *t, const char *what, struct dn_error *err)
@@ -68,9 +69,18 @@ static int poll_status(struct dn_thread *t, int *status)
 	return w == t->tid;
 }
 
+/* A leader that was killed reports that only when the process's other threads are gone, which may be waiting for
+ * somebody to ask. */
+static bool is_dead(const struct dn_thread *t)
+{
+	struct dn_stat st;
+
+	return dn_stat_read(t->process->pid, t->tid, &st, NULL) < 0 || st.state == 'Z' || st.state == 'X';
+}
+
 static int wait_status(struct dn_thread *t, int *status, unsigned int timeout_ms)
 {
-	uint64_t start = dn_now_ns();
+	uint64_t start = dn_now_ns(), looked = 0;
 
 	for (;;) {
 		int r = poll_status(t, status);
@@ -78,7 +88,12 @@ static int wait_status(struct dn_thread *t, int *status, unsigned int timeout_ms
 			return r;
 		uint64_t waited = dn_now_ns() - start;
 		if (waited > timeout_ms * 1000000ull)
-			return -ETIMEDOUT;
+			return is_dead(t) ? -ESRCH : -ETIMEDOUT;
+		if (waited > looked + LOOK_NS) {
+			if (is_dead(t))
+				return -ESRCH;
+			looked = waited;
+		}
 		if (waited < SPIN_NS)
 			sched_yield();
 		else
@@ -138,9 +153,9 @@ int dn_thread_check_running(struct dn_thread *t, struct dn_error *err)
 	int status;
 	int r = poll_status(t, &status);
 
-	if (r == 0)
+	if (r == 0 && !is_dead(t))
 		return 0;
-	if (r < 0 || WIFEXITED(status) || WIFSIGNALED(status)) {
+	if (r <= 0 || WIFEXITED(status) || WIFSIGNALED(status)) {
 		t->held = false;
 		return dn_error_say(err, -ESRCH, "thread %d of process %d was killed meanwhile", t->tid,
 				    t->process->pid);
@@ -253,12 +268,12 @@ int dn_thread_await_syscall_stop(struct dn_thread *t, struct dn_error *err)
 			return 0;
 		if (event == PTRACE_EVENT_STOP && is_group_stop_signal(sig))
 			t->process->stop_signal = sig;
-		if (event == 0)
+		if (event == 0 && sig != SIGSTOP)
 			return dn_error_say(err, -EFAULT, "thread %d of process %d got signal %d while serving dunlin",
 					    t->tid, t->process->pid, sig);
-		r = dn_thread_to_syscall_stop(t, err);
-		if (r < 0)
-			return r;
+		/* SIGSTOP cannot be blocked: it takes effect when the thread is let go. */
+		if (ptrace(PTRACE_SYSCALL, t->tid, NULL, (void *)(long)(event == 0 ? sig : 0)) < 0)
+			return failed(t, "drive", err);
 	}
 }
 
