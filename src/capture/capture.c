@@ -72,7 +72,8 @@ static int write_info(struct dn_capture *c, struct dn_error *err)
 	unsigned char hash[16];
 	_cleanup_text_ struct dn_text t = {};
 
-	uname(&uts);
+	if (uname(&uts) < 0)
+		return dn_error_set(err, -errno, "cannot tell what machine this is");
 	if (dn_read_text(&t, NULL, "/proc/sys/kernel/random/boot_id") == 0)
 		snprintf(boot_id, sizeof(boot_id), "%.36s", t.data);
 	command_of(c->processes[0]->pid, command, sizeof(command));
@@ -91,8 +92,10 @@ static int write_info(struct dn_capture *c, struct dn_error *err)
 	dn_arch_features(features);
 	info.cpu_features = features;
 	info.n_cpu_features = DN_ARCH_FEATURE_WORDS;
-	int r = dn_vdso_hash(hash);
-	if (r == 0)
+	int r = dn_vdso_hash(hash, err);
+	if (r < 0)
+		return r;
+	if (r > 0)
 		info.vdso_hash = (ProtobufCBinaryData){ sizeof(hash), hash };
 	info.root_pid = (uint32_t)c->processes[0]->pid;
 	info.command = command;

@@ -174,9 +174,11 @@ static int check_vdso(struct dn_restore *r, bool has_vdso, struct dn_error *err)
 
 	if (!has_vdso)
 		return 0;
-	int k = dn_vdso_hash(hash);
+	int k = dn_vdso_hash(hash, err);
 	if (k < 0)
-		return dn_error_say(err, k, "this kernel has no vdso, and the program was using that of Linux %s",
+		return k;
+	if (k == 0)
+		return dn_error_say(err, -ENOENT, "this kernel has no vdso, and the program was using that of Linux %s",
 				    info->kernel);
 	if (info->vdso_hash.len != sizeof(hash) || memcmp(info->vdso_hash.data, hash, sizeof(hash)))
 		return dn_error_say(

@@ -32,8 +32,8 @@ int dn_memory_write_maps(struct dn_capture *c, struct dn_process *p, struct dn_e
 int dn_memory_write_pages(struct dn_capture *c, struct dn_error *err);
 void dn_memory_capture_finish(struct dn_capture *c);
 
-/* XXH3-128 of this kernel's [vdso] pages, for ImageInfo; -ENOENT when there is none. */
-int dn_vdso_hash(unsigned char hash[16]);
+/* XXH3-128 of this kernel's [vdso] pages, for ImageInfo.  1; 0: there is none. */
+int dn_vdso_hash(unsigned char hash[16], struct dn_error *err);
 
 /* ---- restore: i is an index into dn_image_processes(); the seed is r->seeds[i], threads[0] has a remote ---- */
 

@@ -35,14 +35,17 @@ int dn_vdso_find(struct dn_vdso *ret, struct dn_error *err)
 	return 0;
 }
 
-int dn_vdso_hash(unsigned char hash[16])
+int dn_vdso_hash(unsigned char hash[16], struct dn_error *err)
 {
 	XXH128_canonical_t canonical;
-	struct dn_vdso v;
+	struct dn_vdso v = {};
+	int r = getauxval(AT_SYSINFO_EHDR) ? dn_vdso_find(&v, err) : 0;
 
-	if (!getauxval(AT_SYSINFO_EHDR) || dn_vdso_find(&v, NULL) < 0 || !v.size)
-		return -ENOENT;
+	if (r < 0)
+		return r;
+	if (!v.size)
+		return 0;
 	XXH128_canonicalFromHash(&canonical, XXH3_128bits((const void *)(uintptr_t)v.start, v.size));
 	memcpy(hash, canonical.digest, 16);
-	return 0;
+	return 1;
 }
