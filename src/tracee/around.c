@@ -117,12 +117,10 @@ int dn_look_around(struct dn_process *p, struct dn_error *err)
 
 /* ---- stragglers ---- */
 
-/* Or in a handler of a signal that came when the loop had set the mask of home. */
-static bool inside_leftover(struct dn_thread *t, const struct dn_surroundings *s)
+static bool inside_leftover(const struct dn_thread *t, const struct dn_surroundings *s)
 {
 	for (size_t i = 0; i < s->left_count; i++)
-		if ((t->regs.rip >= s->left[i].start && t->regs.rip < s->left[i].end) ||
-		    dn_arch_returns_into(t, s->left[i].start, s->left[i].end))
+		if (t->regs.rip >= s->left[i].start && t->regs.rip < s->left[i].end)
 			return true;
 	return false;
 }

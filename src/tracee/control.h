@@ -53,8 +53,6 @@ size_t dn_arch_signal_frame(void *buf, size_t size, uint64_t at, const struct us
 bool dn_arch_frame_home(struct dn_process *p, uint64_t code, uint64_t frame[DN_ARCH_FRAME_WORDS]);
 /* Registers for one system call at the gadget (an instruction pair: system call, return). */
 void dn_arch_set_syscall(struct user_regs_struct *regs, uint64_t gadget, uint64_t sp, long nr, const uint64_t args[6]);
-/* Is the thread in a signal handler (or several) that will return to code in [start, end)? */
-bool dn_arch_returns_into(struct dn_thread *t, uint64_t start, uint64_t end);
 /* State of a stopped thread's processor that is neither in registers nor in XSAVE, and not captured: what it is;
  * NULL: none. */
 const char *dn_arch_odd_state(struct dn_thread *t);

@@ -18,8 +18,6 @@
 #define TLS_COUNT 3
 #define DR7_ENABLED 0xffu
 #define CODE_SEGMENT 0x33
-#define STACK_PIECE 4096
-#define STACK_SEARCHED (1u << 20)
 #define ERESTARTSYS 512
 #define ERESTARTNOINTR 513
 #define ERESTARTNOHAND 514
@@ -141,7 +139,7 @@ bool dn_arch_frame_home(struct dn_process *p, uint64_t code, uint64_t frame[DN_A
 	uint64_t stack[2];
 	struct dn_slot s;
 
-	if (at >= size || (frame[REG_CSGSFS] & 0xffff) != 0x33)
+	if (at >= size || (frame[REG_CSGSFS] & 0xffff) != CODE_SEGMENT)
 		return false;
 	/* Another version's code has other last steps. */
 	if (dn_process_read(p, code, left, size, NULL) < 0 || memcmp(left, dn_loop_code, size) != 0)
@@ -180,29 +178,6 @@ void dn_arch_set_syscall(struct user_regs_struct *regs, uint64_t gadget, uint64_
 	regs->r8 = args[4];
 	regs->r9 = args[5];
 	regs->eflags &= ~0x40500ULL;
-}
-
-/* The frames of signals lie somewhere above the stack pointer.  In one, the saved code segment stands two words above
- * the saved instruction pointer, and the saved stack pointer right below. */
-bool dn_arch_returns_into(struct dn_thread *t, uint64_t start, uint64_t end)
-{
-	uint64_t words[STACK_PIECE / sizeof(uint64_t)], at = DN_ALIGN_DOWN(t->regs.rsp, sizeof(uint64_t));
-	size_t overlap = 4; /* a frame's three words may lie across a seam */
-
-	for (uint64_t done = 0; done < STACK_SEARCHED; done += sizeof(words) - overlap * sizeof(uint64_t)) {
-		size_t len = DN_MIN(sizeof(words), DN_ALIGN_UP(at + done + 1, DN_PAGE_SIZE) - (at + done));
-		if (dn_process_read(t->process, at + done, words, sizeof(words), NULL) < 0) {
-			/* The last part of the stack. */
-			memset(words, 0, sizeof(words));
-			if (dn_process_read(t->process, at + done, words, len, NULL) < 0)
-				return false;
-		}
-		for (size_t i = 1; i + 2 < DN_ARRAY_LEN(words); i++)
-			if (words[i] >= start && words[i] < end && (words[i + 2] & 0xffff) == CODE_SEGMENT &&
-			    words[i - 1] > at + done)
-				return true;
-	}
-	return false;
 }
 
 const char *dn_arch_odd_state(struct dn_thread *t)
