@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # faults.sh - each system call of dunlin in turn is the one at which it is killed, or which fails
-# timeout: 120
+# timeout: 300
 . "$TESTS/lib.sh"
 
 EINTR=4 EIO=5 ENOMEM=12 EMFILE=24 ENOSPC=28
