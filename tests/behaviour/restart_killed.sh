@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # restart_killed.sh - dunlin restart killed at random moments: either nothing is left or the whole program runs
-# timeout: 120
+# timeout: 300
 . "$TESTS/lib.sh"
 
 # All at once: no parent may live to see its child die, it would say so.
