@@ -34,7 +34,7 @@ struct dn_stat {
 	char state;
 	pid_t ppid, pgrp, sid;
 	int tty_nr, exit_signal;
-	pid_t tpgid; /* foreground process group of its terminal; -1: none */
+	pid_t tpgid;	     /* foreground process group of its terminal; -1: none */
 	unsigned int flags;  /* PF_*: DN_PF_KTHREAD */
 	uint64_t start_time; /* clock ticks since boot: with the pid, names a process for good */
 	unsigned int num_threads;

@@ -18,6 +18,6 @@ extern const struct dn_file_driver dn_driver_signalfd;
 extern const struct dn_file_driver dn_driver_pidfd;
 extern const struct dn_file_driver dn_driver_epoll;
 extern const struct dn_file_driver dn_driver_unix;
-extern const struct dn_file_driver dn_driver_inet; /* TCP and UDP */
-extern const struct dn_file_driver dn_driver_pty; /* pseudo-terminals with their masters */
+extern const struct dn_file_driver dn_driver_inet;    /* TCP and UDP */
+extern const struct dn_file_driver dn_driver_pty;     /* pseudo-terminals with their masters */
 extern const struct dn_file_driver dn_driver_outside; /* standard streams that lead out of the tree */

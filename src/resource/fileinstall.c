@@ -53,9 +53,10 @@ static int open_late(struct dn_restore *r, struct dn_open_files *o, struct dn_er
 {
 	/* Sockets last: others may be on their way through them. */
 	for (size_t i = 0; i < 2 * o->count && !o->late_open; i++) {
-		struct dn_open_file *f = &o->files[i % o->count];
+		bool sockets = i >= o->count;
+		struct dn_open_file *f = &o->files[sockets ? i - o->count : i];
 		int fd = -1;
-		if (!f->late || (f->driver == &dn_driver_unix) != (i >= o->count))
+		if (!f->late || (f->driver == &dn_driver_unix) != sockets)
 			continue;
 		int n = f->driver->restore(r, f->message, &fd, err);
 		if (n < 0)

@@ -65,9 +65,9 @@ struct dn_open_files {
 	uint32_t next; /* numbers below it were tried */
 	int post[2];   /* socket pair for late files; -1 */
 	bool late_open;
-	bool tcp_made;	/* all connections are there (dn_tcp_connect_all) */
-	bool unix_made; /* all unix sockets are there (dn_unix_make_all) */
-	bool started;	/* nothing that was made on disk is to be removed any more */
+	bool tcp_made;	      /* all connections are there (dn_tcp_connect_all) */
+	bool unix_made;	      /* all unix sockets are there (dn_unix_make_all) */
+	bool started;	      /* nothing that was made on disk is to be removed any more */
 	pthread_mutex_t lock; /* over objects[].work */
 };
 

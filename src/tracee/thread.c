@@ -32,7 +32,10 @@ int dn_thread_seize(struct dn_thread *t, long options, struct dn_error *err)
 		return code;
 	_cleanup_text_ struct dn_text status = {};
 	if (dn_read_text(&status, NULL, "/proc/%d/task/%d/status", t->process->pid, t->tid) == 0) {
-		const char *tracer = dn_text_field(&status, "TracerPid");
+		const char *tracer = dn_text_field(&status, "TracerPid"), *state = dn_text_field(&status, "State");
+		/* Of one that is ending nobody may take hold. */
+		if (state && (*state == 'Z' || *state == 'X'))
+			return -ESRCH;
 		if (tracer && atoi(tracer) > 0)
 			return dn_error_refuse(
 				err,
