@@ -33,9 +33,12 @@ int dn_thread_seize(struct dn_thread *t, long options, struct dn_error *err)
 	_cleanup_text_ struct dn_text status = {};
 	if (dn_read_text(&status, NULL, "/proc/%d/task/%d/status", t->process->pid, t->tid) == 0) {
 		const char *tracer = dn_text_field(&status, "TracerPid"), *state = dn_text_field(&status, "State");
-		/* Of one that is ending nobody may take hold. */
+		/* Of one that is ending nobody may take hold.  (A leader stays, as a zombie: it is for the
+		 * caller to see that the process is one.) */
 		if (state && (*state == 'Z' || *state == 'X'))
-			return -ESRCH;
+			return t->tid == t->process->pid
+				       ? dn_error_say(err, -EBUSY, "process %d is ending", t->process->pid)
+				       : -ESRCH;
 		if (tracer && atoi(tracer) > 0)
 			return dn_error_refuse(
 				err,
