@@ -49,6 +49,13 @@ int dn_error_refuse(struct dn_error *err, const char *fmt, ...)
 	return -ENOTSUP;
 }
 
+int dn_error_passing(struct dn_error *err)
+{
+	if (err)
+		err->code = -EAGAIN;
+	return -EAGAIN;
+}
+
 int dn_error_wrap(struct dn_error *err, const char *fmt, ...)
 {
 	char inner[DN_ERROR_TEXT_MAX];

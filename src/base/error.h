@@ -21,6 +21,9 @@ int dn_error_say(struct dn_error *err, int code, const char *fmt, ...) __attribu
 /* Says "cannot be captured" (exit status 3).  Returns -ENOTSUP. */
 int dn_error_refuse(struct dn_error *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* What was just refused may be over in a moment: changes the code to -EAGAIN, and returns that. */
+int dn_error_passing(struct dn_error *err);
+
 /* Puts "context: " in front of what is there already; keeps code and outcome.  Returns err's code. */
 int dn_error_wrap(struct dn_error *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

@@ -109,8 +109,8 @@ static bool has_filter(int fd)
 	return getsockopt(fd, SOL_SOCKET, SO_GET_FILTER, NULL, &len) < 0 || len;
 }
 
-/* What cannot be captured; NULL: nothing. */
-static const char *state_of(const struct dn_file_probe *probe, Dn__InetFile *m)
+/* What cannot be captured, and whether that may be over in a moment; NULL: nothing. */
+static const char *state_of(const struct dn_file_probe *probe, Dn__InetFile *m, bool *ret_passing)
 {
 	struct tcp_info info = {};
 	struct pollfd readable = { .fd = probe->fd, .events = POLLIN },
@@ -122,10 +122,12 @@ static const char *state_of(const struct dn_file_probe *probe, Dn__InetFile *m)
 	if (m->protocol == IPPROTO_UDP) {
 		if (has_groups_4(probe->fd) || (m->family == AF_INET6 && has_groups_6(probe->fd)))
 			return "a member of a multicast group";
+		*ret_passing = true;
 		return poll(&readable, 1, 0) == 1 ? "holding datagrams that were not received" : NULL;
 	}
 	if (getsockopt(probe->fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
 		return "unknown to the kernel";
+	*ret_passing = true;
 	m->listening = info.tcpi_state == TCP_LISTEN;
 	if (m->listening) {
 		m->backlog = info.tcpi_sacked; /* this is where the kernel tells it */
@@ -168,6 +170,7 @@ static bool is_bound(const Dn__InetFile *m)
 static int capture(struct dn_capture *c, const struct dn_file_probe *probe, Dn__File *file, struct dn_error *err)
 {
 	Dn__InetFile *m = file->inet = dn_message_new(&dn__inet_file__descriptor);
+	bool passing = false;
 	char whose[96];
 
 	if (!m || get_address(get_own, probe->fd, &m->local) < 0 || get_address(get_peer, probe->fd, &m->remote) < 0)
@@ -177,10 +180,12 @@ static int capture(struct dn_capture *c, const struct dn_file_probe *probe, Dn__
 	m->protocol = (uint32_t)dn_socket_number(probe->fd, SOL_SOCKET, SO_PROTOCOL);
 	m->uid = probe->st.st_uid;
 	m->gid = probe->st.st_gid;
-	const char *what = state_of(probe, m);
-	if (what)
-		return dn_error_refuse(err, "%s a %s socket that is %s, which cannot be captured yet",
-				       dn_probe_whose(probe, whose), m->protocol == IPPROTO_TCP ? "TCP" : "UDP", what);
+	const char *what = state_of(probe, m, &passing);
+	if (what) {
+		int r = dn_error_refuse(err, "%s a %s socket that is %s, which cannot be captured yet",
+					dn_probe_whose(probe, whose), m->protocol == IPPROTO_TCP ? "TCP" : "UDP", what);
+		return passing ? dn_error_passing(err) : r;
+	}
 	if (!is_bound(m))
 		dn_message_bytes(&m->local, NULL, 0);
 	return dn_socket_options_capture(probe->fd, &m->options, err);

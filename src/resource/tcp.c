@@ -158,7 +158,7 @@ int dn_tcp_capture(struct dn_capture *c, struct dn_description *d, struct dn_err
 		return dn_error_set(err, -errno, "cannot look at descriptor %d of process %d", d->number,
 				    d->process->pid);
 	if (info.tcpi_state == TCP_SYN_SENT || info.tcpi_state == TCP_SYN_RECV || info.tcpi_state == TCP_TIME_WAIT)
-		return refuse(d, "which is being made or ended", err);
+		return refuse(d, "which is being made or ended", err), dn_error_passing(err);
 	d->file->inet->peer = other->file->id;
 	return capture_queues(d, fd, info.tcpi_state, err);
 }

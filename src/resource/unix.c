@@ -217,7 +217,8 @@ static int wait_at(struct dn_capture *c, struct dn_description *d, uint32_t list
 	if (!other)
 		return refuse(d, "that waits to be accepted by a program outside the tree", err);
 	if (ioctl(fd, TIOCOUTQ, &sent) < 0 || sent)
-		return refuse(d, "that has sent something, but was not accepted yet, which cannot be captured", err);
+		return refuse(d, "that has sent something, but was not accepted yet, which cannot be captured", err),
+		       dn_error_passing(err);
 	d->file->unix_socket->waits_at = other->file->id;
 	return 0;
 }

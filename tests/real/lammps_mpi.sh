@@ -9,7 +9,7 @@ export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 
 prepare()
 {
-	sed 's/^run.*/run 400/' /usr/share/lammps/examples/melt/in.melt > in.melt
+	sed 's/^run.*/run 2000/' /usr/share/lammps/examples/melt/in.melt > in.melt
 	echo 'write_dump all custom final.dump id x y z vx vy vz modify sort id format float %.17g' >> in.melt
 }
 
