@@ -4,6 +4,7 @@
 # timeout: 300
 . "$(dirname "$0")/lib.sh"
 needs lmp mpirun
+refusals=3 # while the ranks are started and connect
 
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 

@@ -12,6 +12,8 @@
 set -u
 export LC_ALL=C TZ=UTC
 unset DISPLAY
+# How often a checkpoint may be refused: programs may be in the middle of what is not supported when they begin.
+refusals=0
 # Python from a version manager in the home folder is a shell script first.
 PATH=/usr/bin:/bin:/usr/sbin:/sbin
 
@@ -72,6 +74,12 @@ take()
 	[ -d "/proc/$pid" ] || return 1
 	"$DUNLIN" checkpoint "$pid" -o "$FOLDER/image.$1" --kill
 	status=$?
+	while [ $status = 3 ] && [ "$refusals" -gt 0 ]; do
+		refusals=$((refusals - 1))
+		pause 0.3
+		"$DUNLIN" checkpoint "$pid" -o "$FOLDER/image.$1" --kill
+		status=$?
+	done
 	[ $status = 0 ] || [ -d "/proc/$pid" ] || return 1
 	[ $status = 0 ] || fail "checkpoint $1 ended with $status"
 	[ -e "/proc/$pid" ] && fail "process $pid is still there after checkpoint --kill"
