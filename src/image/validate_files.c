@@ -40,6 +40,19 @@ static int check_path(const struct dn_image *image, uint32_t id, const Dn__PathF
 	return 0;
 }
 
+static bool has_thread(const struct dn_image *image, uint32_t tid)
+{
+	for (size_t i = 0; i < image->process_count; i++) {
+		const struct dn_image_process *p = &image->processes[i];
+		if (p->process->pid == tid)
+			return true;
+		for (size_t k = 0; k < p->thread_count; k++)
+			if (p->threads[k]->tid == tid)
+				return true;
+	}
+	return false;
+}
+
 static int check_unix(const struct dn_image *image, uint32_t id, const Dn__UnixFile *m, struct dn_error *err)
 {
 	const uint32_t others[] = { m->peer, m->listener, m->waits_at };
@@ -88,6 +101,8 @@ static int check_file(const struct dn_image *image, const Dn__File *f, struct dn
 		return BAD("file %u is joined to descriptor %u", f->id, f->outside->standard);
 	if (f->proc && f->proc->pid && !dn_contents_process(image, f->proc->pid))
 		return BAD("file %u is of process %u, which the image does not have", f->id, f->proc->pid);
+	if (f->pidfd && f->pidfd->pid && !has_thread(image, f->pidfd->pid))
+		return BAD("file %u is a pidfd of %u, which the image does not have", f->id, f->pidfd->pid);
 	if (f->pty && f->pty->master && !dn_image_file(image, f->pty->master))
 		return BAD("file %u is the slave of file %u, which the image does not have", f->id, f->pty->master);
 	if (f->inet && f->inet->peer && !dn_image_file(image, f->inet->peer))

@@ -224,7 +224,7 @@ static int check(struct dn_restore *r, const Dn__File *file, struct dn_error *er
 	if (!m || (m->family != AF_INET && m->family != AF_INET6) || !is_address(m, &m->local) ||
 	    !is_address(m, &m->remote) ||
 	    !((m->type == SOCK_STREAM && m->protocol == IPPROTO_TCP && dn_tcp_check(r, file)) ||
-	      (m->type == SOCK_DGRAM && m->protocol == IPPROTO_UDP && !m->listening)))
+	      (m->type == SOCK_DGRAM && m->protocol == IPPROTO_UDP && !m->listening && !m->peer)))
 		return dn_error_say(err, -EINVAL, "file %u of the image is no TCP or UDP socket", file->id);
 	return dn_socket_options_check(m->options, err);
 }

@@ -224,8 +224,8 @@ static int wait_at(struct dn_capture *c, struct dn_description *d, uint32_t list
 }
 
 /* Sets m->peer. */
-static int find_peer(struct dn_capture *c, struct dn_description *d, const struct dn_unix_info *info, int fd,
-		     struct dn_error *err)
+static int find_peer(struct dn_capture *c, struct dn_description *d, const struct dn_unix_info *info,
+		     const struct dn_unix_info *peer, int fd, struct dn_error *err)
 {
 	Dn__UnixFile *m = d->file->unix_socket;
 	char what[96];
@@ -242,6 +242,10 @@ static int find_peer(struct dn_capture *c, struct dn_description *d, const struc
 			 m->pid);
 		return refuse(d, what, err);
 	}
+	/* Only by its name can it be connected again, or as a pair. */
+	const Dn__UnixFile *far = other->file->unix_socket;
+	if (m->type == SOCK_DGRAM && !far->name.len && (m->name.len || !peer || peer->peer != info->ino))
+		return refuse(d, "that is connected with one that has no name, which cannot be captured yet", err);
 	m->peer = other->file->id;
 	return 0;
 }
@@ -298,16 +302,24 @@ static int find_listener(struct dn_capture *c, struct dn_description *d, const s
 }
 
 static int capture_connection(struct dn_capture *c, struct dn_description *d, const struct dn_unix_info *info,
-			      struct dn_error *err)
+			      const struct dn_unix_info *peer, struct dn_error *err)
 {
 	_cleanup_fd_ int fd = dn_description_get(d, err);
 	if (fd < 0)
 		return fd;
-	int r = find_peer(c, d, info, fd, err);
+	int r = find_peer(c, d, info, peer, fd, err);
 	if (r < 0 || d->driver != &dn_driver_unix)
 		return r;
 	r = find_listener(c, d, info, err);
 	return r < 0 ? r : find_file(d, info, err);
+}
+
+static int capture_one(struct dn_capture *c, struct dn_description *d, const struct dn_unix_info *list, size_t count,
+		       struct dn_error *err)
+{
+	const struct dn_unix_info *info = dn_unix_find(list, count, d->ino);
+
+	return capture_connection(c, d, info, dn_unix_find(list, count, info->peer), err);
 }
 
 /* What must be known of all before anything is said of one. */
@@ -348,7 +360,7 @@ static int capture_end(struct dn_capture *c, struct dn_error *err)
 	for (size_t k = i; k < t->count && r == 0; k++) {
 		struct dn_description *d = &t->descriptions[k];
 		if (d->driver == &dn_driver_unix)
-			r = capture_connection(c, d, dn_unix_find(list, count, d->ino), err);
+			r = capture_one(c, d, list, count, err);
 	}
 	return r;
 }

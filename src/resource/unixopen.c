@@ -38,6 +38,8 @@ static const Dn__UnixFile *unix_of(struct dn_restore *r, uint32_t id)
 static socklen_t address(const ProtobufCBinaryData *name, struct sockaddr_un *ret)
 {
 	*ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	if (!name->len)
+		return (socklen_t)offsetof(struct sockaddr_un, sun_path);
 	memcpy(ret->sun_path, name->data, name->len);
 	bool path = name->data[0] && name->len < sizeof(ret->sun_path);
 	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + name->len + path);
@@ -102,7 +104,7 @@ static bool is_peer_good(struct dn_restore *r, const Dn__File *file)
 	    (m->waits_at && (!waits_at || !waits_at->listening || !waits_at->name.len)))
 		return false;
 	if (m->type == SOCK_DGRAM)
-		return !m->peer || peer->name.len || peer->peer == file->id;
+		return !m->peer || peer->name.len || (peer->peer == file->id && !m->name.len);
 	return !m->peer || (m->peer != file->id && peer->peer == file->id && !(m->accepted && peer->accepted));
 }
 

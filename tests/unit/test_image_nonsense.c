@@ -40,6 +40,7 @@ static char long_text[5000];
 	X(file_outside, "descriptor 3", s->outside.standard = 3)                                                       \
 	X(file_owner, "owner", s->file[1].owner_type = 3)                                                              \
 	X(file_signal, "signal", s->file[1].signal = 65)                                                               \
+	X(pidfd_outside, "pidfd of 4711", s->pidfd.pid = 4711)                                                         \
 	X(epoll_file, "watches file 99", s->watch[1].file = 99)                                                        \
 	X(epoll_number, "descriptor 4000000000", s->watch[1].number = 4000000000)                                      \
 	X(lock_kind, "lock", s->lock.kind = (Dn__FileLock__Kind)3)                                                     \
