@@ -353,10 +353,8 @@ static int finish(struct dn_capture *c, uint64_t held_at, struct dn_stats *stats
 		if (r == 0)
 			r = dn_image_commit(c->writer, err);
 		stats->commit_ns = dn_now_ns() - t0;
-		if (r == 0) {
-			dn_files_before_kill(c);
+		if (r == 0)
 			r = dn_tree_kill(c, &guard, err);
-		}
 		dn_guard_end(&guard);
 		stats->frozen_ns = dn_now_ns() - held_at;
 		return r;

@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "base/proc.h"
 #include "base/util.h"
+#include "resource/resource.h"
 #include "tracee/control.h"
 
 #define ENDING_TRIES 2000
@@ -403,6 +404,7 @@ int dn_tree_kill(struct dn_capture *c, struct dn_guard *guard, struct dn_error *
 	int r = 0;
 
 	dn_guard_arm(guard, NULL); /* without it, should that fail: the image is complete */
+	dn_files_before_kill(c);
 	for (size_t i = 0; i < c->process_count; i++)
 		if (!c->processes[i]->zombie &&
 		    syscall(SYS_pidfd_send_signal, c->processes[i]->pidfd, SIGKILL, NULL, 0) < 0 && errno != ESRCH &&
